@@ -1,0 +1,116 @@
+"""The SQLite file of the state folder, opened with its tables up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sagelocal.errors import MachineError
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE pipelines (
+        name TEXT PRIMARY KEY, arn TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE pipeline_versions (
+        pipeline TEXT NOT NULL REFERENCES pipelines (name), version INTEGER NOT NULL, created REAL NOT NULL,
+        definition TEXT NOT NULL, PRIMARY KEY (pipeline, version)
+    ) STRICT;
+    CREATE TABLE executions (
+        arn TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, pipeline TEXT NOT NULL, version INTEGER NOT NULL,
+        created REAL NOT NULL, start TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX executions_by_time ON executions (created);
+    CREATE TABLE events (
+        execution TEXT NOT NULL REFERENCES executions (arn), seq INTEGER NOT NULL, at REAL NOT NULL,
+        kind TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (execution, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE entities (
+        kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL,
+        describe TEXT NOT NULL, PRIMARY KEY (kind, name, version)
+    ) STRICT;
+    """,
+)
+"""Each applied once, in order; ``PRAGMA user_version`` counts them. Never change one that has been released."""
+
+
+def open_database(path: Path | str) -> sqlite3.Connection:
+    """Open the file, making or migrating its tables; ``":memory:"`` works too.
+
+    The connection commits by itself (autocommit); use `transaction` for several writes. It may be handed from thread to
+    thread, but not be used by two at once.
+
+    Raises:
+        MachineError: the file cannot be read or written, or comes from a newer sagelocal.
+    """
+    with explained(path):
+        if path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=10.0, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode NORMAL loses nothing when a process dies; only a power cut may cost the last moments.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _migrate(connection, path)
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path | str) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        message = f"{path}: written by a newer sagelocal (schema {version}, this one knows {len(MIGRATIONS)}); upgrade sagelocal or use another state folder (--home)"
+        raise MachineError(message)
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All or nothing.
+
+    Raises:
+        MachineError: the disk is full or the file cannot be written; nothing was.
+    """
+    with explained("state.db"):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def explained(path: Path | str) -> Iterator[None]:
+    """Turn what SQLite and the disk say into a sentence with a way out."""
+    try:
+        yield
+    except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        message = f"{path}: the state cannot be kept: {error}; {_way_out(str(error))}"
+        raise MachineError(message) from error
+
+
+def _way_out(text: str) -> str:
+    for part, hint in _HINTS.items():
+        if part in text.lower():
+            return hint
+    return "check the state folder, or use another one (--home or SAGELOCAL_HOME)"
+
+
+_HINTS = {
+    "full": "free some disk space; nothing recorded before is lost",
+    "no space": "free some disk space; nothing recorded before is lost",
+    "readonly": "make the folder writable, or use another one (--home or SAGELOCAL_HOME)",
+    "read-only": "make the folder writable, or use another one (--home or SAGELOCAL_HOME)",
+    "permission": "make the folder writable, or use another one (--home or SAGELOCAL_HOME)",
+    "unable to open": "make the folder writable, or use another one (--home or SAGELOCAL_HOME)",
+    "locked": "another sagelocal is writing there; wait for it, or use another state folder (--home)",
+    "not a database": "the file is damaged; move it away, or use another state folder (--home)",
+    "malformed": "the file is damaged; move it away, or use another state folder (--home)",
+}

@@ -1,0 +1,103 @@
+"""What each step prints, kept on disk while it prints."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from sagelocal.names import execution_id
+
+NOTE = "[sagelocal] "
+_PLACE = f"{NOTE}runs in: "
+
+LineListener = Callable[[str, str, str], None]
+
+
+class StepLog:
+    """The open log of one step; lines may come from any thread."""
+
+    def __init__(self, path: Path, announce: Callable[[str], None]) -> None:
+        self._path = path
+        self._announce = announce
+        self._lock = threading.Lock()
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Line buffered, so that `sagelocal logs` and a killed engine see every whole line.
+        self._file = self._path.open("a", encoding="utf-8", errors="replace", buffering=1)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            if self._file:
+                self._file.close()
+            self._file = None
+
+    def line(self, text: str) -> None:
+        """Add one line; text after the log is closed is dropped, as a container's last words may come late."""
+        with self._lock:
+            if self._file is None:
+                return
+            self._file.write(text.rstrip("\r\n") + "\n")
+        self._announce(text)
+
+    def note(self, text: str) -> None:
+        """Add a line of our own, marked as such."""
+        self.line(NOTE + text)
+
+    def place(self, where: str) -> None:
+        """Say where the step runs: ``process · xgboost``, ``docker · image`` or ``stub``."""
+        self.line(_PLACE + where)
+
+
+class StepLogs:
+    """The logs of all executions: ``<root>/<execution id>/<step>.log``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._listeners: list[LineListener] = []
+
+    def path(self, execution: str, step: str) -> Path:
+        """Where the log of that step lies, or would."""
+        return self._root / execution_id(execution) / f"{step}.log"
+
+    def open(self, execution: str, step: str) -> StepLog:
+        """The log, to be entered before lines are added; a further attempt adds to the same file."""
+        return StepLog(self.path(execution, step), lambda text: self._tell(execution, step, text))
+
+    def subscribe(self, listener: LineListener) -> None:
+        """Call `listener(execution, step, line)` for each line, on the thread it comes from."""
+        self._listeners.append(listener)
+
+    def tail(self, execution: str, step: str, lines: int) -> list[str]:
+        """The last lines; none when the step printed nothing."""
+        try:
+            with self.path(execution, step).open(encoding="utf-8", errors="replace") as file:
+                return [line.rstrip("\n") for line in deque(file, lines)]
+        except FileNotFoundError:
+            return []
+
+    def place(self, execution: str, step: str, where: str) -> None:
+        """Say where the step runs, while its log is open elsewhere or before it is."""
+        with self.open(execution, step) as log:
+            log.place(where)
+
+    def where(self, execution: str, step: str) -> str:
+        """What `StepLog.place` said last; empty before."""
+        try:
+            with self.path(execution, step).open(encoding="utf-8", errors="replace") as file:
+                head = [line for _, line in zip(range(50), file, strict=False) if line.startswith(_PLACE)]
+        except FileNotFoundError:
+            return ""
+        return head[-1].removeprefix(_PLACE).strip() if head else ""
+
+    def _tell(self, execution: str, step: str, text: str) -> None:
+        for listener in self._listeners:
+            listener(execution, step, text)

@@ -1,0 +1,194 @@
+"""Drives one execution: performs its commands, feeds it what happened.
+
+Only four things enter the inbox: a finished task, a person's wish, a file that was read, the beginning. One loop takes
+them out, records them, applies them: there is nothing to lock. A ready job starts when the parallelism semaphore has a
+place; `Started` is recorded before its task exists, so that a journal never lacks a job that ran.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+from sagelocal.clock import Clock
+from sagelocal.definition.steps import StepType
+from sagelocal.errors import MachineError
+from sagelocal.events import (
+    Begun,
+    Cancel,
+    Command,
+    Conclude,
+    Event,
+    Fetch,
+    Fetched,
+    Finished,
+    Launch,
+    Started,
+    StopRequested,
+)
+from sagelocal.execution import Execution
+from sagelocal.jobs import Executor, Failed, Job, Outcome, Stopped
+from sagelocal.values import ObjectText
+
+Record = Callable[[Sequence[Event]], None]
+Fetcher = Callable[[str], Awaitable[ObjectText]]
+Inbox = asyncio.Queue[Event]
+
+
+class Driver:
+    """Brings one execution to its end.
+
+    Args:
+        execution: the machine; changed by this driver alone.
+        executors: what runs each kind of step.
+        record: called with events before they are applied; whatever it raises ends the run.
+        fetch: reads an S3 object for Std:JsonGet.
+        clock: where moments come from.
+        limit: the place holder of ParallelismConfiguration; None runs everything that is ready.
+        observe: called after each batch of events with the names of the steps that have moved.
+    """
+
+    def __init__(
+        self,
+        execution: Execution,
+        executors: Mapping[StepType, Executor],
+        *,
+        record: Record,
+        fetch: Fetcher,
+        clock: Clock,
+        limit: asyncio.Semaphore | None = None,
+        observe: Callable[[Iterable[str]], None] = lambda _names: None,
+    ) -> None:
+        self._execution = execution
+        self._executors = executors
+        self._record = record
+        self._fetch = fetch
+        self._clock = clock
+        self._limit = limit
+        self._observe = observe
+        self._inbox: Inbox = asyncio.Queue()
+        self._ready: deque[Job] = deque()
+        self._concluding: deque[str] = deque()
+        self._forgotten: set[str] = set()
+        self._tasks: dict[str, asyncio.Task[Outcome]] = {}
+
+    def stop(self) -> None:
+        """Ask the execution to stop; a second time: without grace."""
+        self._inbox.put_nowait(StopRequested(self._clock.now()))
+
+    async def run(self) -> None:
+        """Drive until nothing more can happen.
+
+        When an executor raises, which is our bug, every other job is stopped, the end of all is recorded, and the
+        exception leaves in an ExceptionGroup.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._take([Begun(self._clock.now())], group)
+                while not self._execution.done:
+                    await self._start_ready(group)
+                    if self._execution.done:
+                        break
+                    self._take(await self._next_events(), group)
+        except BaseExceptionGroup:
+            self._close_after_bug()
+            raise
+
+    async def _next_events(self) -> list[Event]:
+        """Wait for one event, then take all that are there: one transaction for the lot."""
+        events = [await self._inbox.get()]
+        while not self._inbox.empty():
+            events.append(self._inbox.get_nowait())
+        return events
+
+    def _take(self, events: Sequence[Event], group: asyncio.TaskGroup) -> None:
+        self._record(events)
+        for event in events:
+            if isinstance(event, Finished) and self._limit is not None:
+                self._limit.release()
+            for command in self._execution.apply(event):
+                self._perform(command, group)
+        self._observe(self._execution.moved())
+
+    def _perform(self, command: Command, group: asyncio.TaskGroup) -> None:
+        match command:
+            case Launch(job):
+                self._ready.append(job)
+            case Conclude(step):
+                self._concluding.append(step)
+            case Fetch(step, uri):
+                group.create_task(self._read(step, uri))
+            case Cancel(step):
+                if step in self._tasks:
+                    self._tasks[step].cancel()
+                else:
+                    self._forgotten.add(step)
+
+    async def _start_ready(self, group: asyncio.TaskGroup) -> None:
+        """Start jobs while there are places, in the plan's order; Fail steps take effect after that."""
+        while True:
+            starting = await self._places()
+            if starting:
+                self._take([Started(job.step, self._clock.now()) for job in starting], group)
+                for job in starting:
+                    self._spawn(job, group)
+            concluding = [step for step in self._concluding if step not in self._forgotten]
+            self._concluding.clear()
+            if concluding:
+                # One at a time: the first Fail step rules out the others.
+                self._take([Started(concluding[0], self._clock.now())], group)
+                self._concluding.extend(concluding[1:])
+            if not starting and not concluding:
+                return
+
+    async def _places(self) -> list[Job]:
+        starting = []
+        while self._ready:
+            if self._ready[0].step in self._forgotten:
+                self._ready.popleft()
+                continue
+            if self._limit is not None:
+                if self._limit.locked():
+                    break
+                await self._limit.acquire()
+            starting.append(self._ready.popleft())
+        return starting
+
+    def _spawn(self, job: Job, group: asyncio.TaskGroup) -> None:
+        # Not inside the task: a task cancelled before its first step never enters its body, a callback always runs.
+        task = group.create_task(self._run(job), name=job.step)
+        self._tasks[job.step] = task
+        task.add_done_callback(lambda done: self._report(job, done))
+
+    async def _run(self, job: Job) -> Outcome:
+        return await self._executors[job.kind].run(job)
+
+    def _report(self, job: Job, task: asyncio.Task[Outcome]) -> None:
+        self._tasks.pop(job.step, None)
+        if task.cancelled():
+            self._inbox.put_nowait(Finished(job.step, Stopped(), self._clock.now()))
+        elif task.exception() is None:
+            self._inbox.put_nowait(Finished(job.step, task.result(), self._clock.now()))
+        else:
+            self._inbox.put_nowait(Finished(job.step, _our_fault(task.exception()), self._clock.now()))
+
+    async def _read(self, step: str, uri: str) -> None:
+        file = await self._fetch(uri)
+        self._inbox.put_nowait(Fetched(step, file, self._clock.now()))
+
+    def _close_after_bug(self) -> None:
+        """Record how it all ended, so that nothing seems to run for ever, as far as recording still works."""
+        events: list[Event] = [StopRequested(self._clock.now())]
+        while not self._inbox.empty():
+            events.append(self._inbox.get_nowait())
+        with suppress(MachineError):
+            self._record(events)
+            for event in events:
+                self._execution.apply(event)
+
+
+def _our_fault(error: BaseException | None) -> Failed:
+    text = str(error) or type(error).__name__
+    return Failed(f"InternalServerError: {text}", "Step.SERVICE_FAULT")

@@ -1,0 +1,150 @@
+"""The one truth: pipelines, executions, and every event in its order."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sagelocal.database import explained, transaction
+from sagelocal.events import Event
+from sagelocal.state import Rules
+from sagelocal.store.encoding import decode, encode
+from sagelocal.values import Json, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How an execution was started: all that replaying it needs besides its events.
+
+    Attributes:
+        arn: of the execution.
+        pipeline: its name.
+        version: of the pipeline's definition.
+        definition: that version's text.
+        created: seconds since the epoch.
+        display_name: PipelineExecutionDisplayName.
+        parameters: every parameter's value, typed.
+        max_parallel: MaxParallelExecutionSteps; None: no limit.
+        experiment: the resolved PipelineExperimentConfig.
+        rules: choices that SageMaker does not document.
+    """
+
+    arn: str
+    pipeline: str
+    version: int
+    definition: str
+    created: float
+    display_name: str
+    parameters: Mapping[str, Scalar]
+    max_parallel: int | None
+    experiment: Mapping[str, Json]
+    rules: Rules
+
+
+class Journal:
+    """Appends and reads; every call is one short transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._next: dict[str, int] = {}
+
+    def put_pipeline(self, name: str, arn: str, definition: str, now: float) -> int:
+        """Keep a definition; its version grows only when the text has changed.
+
+        Returns:
+            The version number, from 1.
+        """
+        with transaction(self._connection) as connection:
+            connection.execute(
+                "INSERT INTO pipelines VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET updated = excluded.updated",
+                (name, arn, now, now),
+            )
+            latest = self._latest(name)
+            if latest and latest[1] == definition:
+                return latest[0]
+            version = latest[0] + 1 if latest else 1
+            connection.execute(
+                "INSERT INTO pipeline_versions VALUES (?, ?, ?, ?)", (name, version, now, definition)
+            )
+            return version
+
+    def pipelines(self) -> list[str]:
+        """Names of all pipelines."""
+        with explained("state.db"):
+            return [name for (name,) in self._connection.execute("SELECT name FROM pipelines ORDER BY name")]
+
+    def definition(self, pipeline: str) -> tuple[int, str] | None:
+        """Number and text of a pipeline's latest version; None when there is no such pipeline."""
+        with explained("state.db"):
+            return self._latest(pipeline)
+
+    def _latest(self, pipeline: str) -> tuple[int, str] | None:
+        query = "SELECT version, definition FROM pipeline_versions WHERE pipeline = ? ORDER BY version DESC LIMIT 1"
+        row: tuple[int, str] | None = self._connection.execute(query, (pipeline,)).fetchone()
+        return row
+
+    def begin(self, start: Start) -> None:
+        """Write an execution's first line."""
+        facts = {
+            "display_name": start.display_name,
+            "parameters": start.parameters,
+            "max_parallel": start.max_parallel,
+            "experiment": start.experiment,
+            "rules": asdict(start.rules),
+        }
+        row = (
+            start.arn,
+            start.arn.rsplit("/", 1)[-1],
+            start.pipeline,
+            start.version,
+            start.created,
+            json.dumps(facts),
+        )
+        with transaction(self._connection) as connection:
+            connection.execute("INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def append(self, execution: str, events: Sequence[Event]) -> None:
+        """Record events, in their order, before they are applied; all of them or none."""
+        seq = self._next.get(execution)
+        if seq is None:
+            query = "SELECT coalesce(max(seq), 0) FROM events WHERE execution = ?"
+            seq = self._connection.execute(query, (execution,)).fetchone()[0] + 1
+        rows = [(execution, seq + index, event.at, *encode(event)) for index, event in enumerate(events)]
+        with transaction(self._connection) as connection:
+            connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+        self._next[execution] = seq + len(rows)
+
+    def events(self, execution: str) -> Iterator[Event]:
+        """What was recorded, in its order."""
+        query = "SELECT kind, at, body FROM events WHERE execution = ? ORDER BY seq"
+        with explained("state.db"):
+            for kind, at, body in self._connection.execute(query, (execution,)):
+                yield decode(kind, at, body)
+
+    def starts(self, pipeline: str | None = None) -> list[Start]:
+        """All executions, newest first; of one pipeline when named."""
+        where, values = ("WHERE e.pipeline = ?", (pipeline,)) if pipeline else ("", ())
+        return self._select(f"{where} ORDER BY e.created DESC, e.rowid DESC", values)
+
+    def find(self, identity: str) -> list[Start]:
+        """Executions by ARN, id or the beginning of an id."""
+        values = (identity, identity.replace("%", "") + "%")
+        return self._select("WHERE e.arn = ? OR e.id LIKE ? ORDER BY e.created DESC, e.rowid DESC", values)
+
+    def _select(self, tail: str, values: tuple[Any, ...]) -> list[Start]:
+        query = (
+            "SELECT e.arn, e.pipeline, e.version, v.definition, e.created, e.start FROM executions e "  # noqa: S608  # the tails are ours
+            f"JOIN pipeline_versions v ON v.pipeline = e.pipeline AND v.version = e.version {tail}"
+        )
+        with explained("state.db"):
+            return [_start(row) for row in self._connection.execute(query, values)]
+
+
+def _start(row: tuple[str, str, int, str, float, str]) -> Start:
+    arn, pipeline, version, definition, created, text = row
+    facts = json.loads(text)
+    rules = Rules(**facts.pop("rules"))
+    return Start(arn, pipeline, version, definition, created, rules=rules, **facts)

@@ -1,0 +1,200 @@
+"""What SageMaker would say about an execution, folded from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sagelocal.definition import parse
+from sagelocal.definition.steps import StepType
+from sagelocal.errors import NotFoundError
+from sagelocal.execution import Execution, replay
+from sagelocal.names import Partition
+from sagelocal.nearest import did_you_mean
+from sagelocal.plan import plan
+from sagelocal.state import Identity, StepState
+from sagelocal.store.journal import Journal, Start
+from sagelocal.values import JsonObject, Scalar
+
+_METADATA: Mapping[StepType, tuple[str, str]] = {
+    StepType.PROCESSING: ("ProcessingJob", "ProcessingJobArn"),
+    StepType.TRAINING: ("TrainingJob", "TrainingJobArn"),
+    StepType.TUNING: ("TuningJob", "HyperParameterTuningJobArn"),
+    StepType.MODEL: ("Model", "ModelArn"),
+    StepType.REGISTER_MODEL: ("RegisterModel", "ModelPackageArn"),
+    StepType.TRANSFORM: ("TransformJob", "TransformJobArn"),
+    StepType.AUTO_ML: ("AutoMLJob", "AutoMLJobArn"),
+    StepType.ENDPOINT_CONFIG: ("EndpointConfig", "EndpointConfigArn"),
+    StepType.ENDPOINT: ("Endpoint", "EndpointArn"),
+    StepType.INFERENCE_COMPONENT: ("InferenceComponent", "InferenceComponentArn"),
+    StepType.JOB: ("Job", "JobArn"),
+}
+"""Per kind of step: the member of Metadata, and where its Arn stands in the Describe answer (semantics 02 §2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step as ListPipelineExecutionSteps lists it, with what was given to it and what it gave.
+
+    Attributes:
+        type: its StepType.
+        status: Starting, Executing, Stopping, Stopped, Failed or Succeeded.
+        started: seconds since the epoch; `ended` likewise, None while it runs.
+        attempt: 1 for the first.
+        metadata: one member, as the API has it; empty when nothing was created.
+        arguments: resolved.
+        properties: the Describe answer.
+        where: what runs it, in words; empty when nothing does.
+        outcome_of_condition: what a Condition step decided.
+    """
+
+    name: str
+    type: str
+    status: str
+    started: float | None
+    ended: float | None
+    attempt: int
+    failure_reason: str | None
+    metadata: JsonObject
+    arguments: JsonObject
+    properties: JsonObject
+    where: str
+    display_name: str | None
+    description: str | None
+    outcome_of_condition: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionView:
+    """One execution as DescribePipelineExecution has it, with its steps.
+
+    Attributes:
+        arn, id, pipeline, display_name: what it is called.
+        status: Executing, Stopping, Stopped, Failed, Succeeded or CompletedWithFailures.
+        started: seconds since the epoch; `ended` likewise, None while it runs.
+        parameters: every parameter's value.
+        steps: those that have started, in the order of their start.
+        planned: the names of all steps, in a runnable order.
+        definition: the text that it runs.
+    """
+
+    arn: str
+    id: str
+    pipeline: str
+    display_name: str
+    status: str
+    failure_reason: str | None
+    started: float
+    ended: float | None
+    parameters: Mapping[str, Scalar]
+    max_parallel: int | None
+    steps: tuple[StepView, ...]
+    planned: tuple[str, ...]
+    definition: str
+
+
+Where = Callable[[str, str], str]
+
+
+class Views:
+    """Reads executions from a journal; `where(execution, step)` says what runs a step."""
+
+    def __init__(self, journal: Journal, partition: Partition, where: Where) -> None:
+        self._journal = journal
+        self._partition = partition
+        self._where = where
+
+    def executions(self, pipeline: str | None = None) -> list[ExecutionView]:
+        """All executions, newest first; of one pipeline when named."""
+        return [self._fold(start) for start in self._journal.starts(pipeline)]
+
+    def execution(self, name: str) -> ExecutionView:
+        """One execution by ARN, id, unique beginning of an id, or ``latest``.
+
+        Raises:
+            NotFoundError: there is none, or there are several.
+        """
+        found = self._journal.starts() if name == "latest" else self._journal.find(name)
+        exact = [start for start in found if name in {start.arn, start.arn.rsplit("/", 1)[-1]}]
+        if name == "latest" and found:
+            return self._fold(found[0])
+        if len(exact or found) != 1:
+            raise NotFoundError(self._not_found(name, found))
+        return self._fold((exact or found)[0])
+
+    def _not_found(self, name: str, found: list[Start]) -> str:
+        ids = [start.arn.rsplit("/", 1)[-1] for start in found]
+        if ids:
+            return f"{name!r} is the beginning of several executions: {', '.join(ids)}"
+        known = [start.arn.rsplit("/", 1)[-1] for start in self._journal.starts()]
+        if not known:
+            return "There is no execution in this state folder: start one with `sagelocal run`, or name the folder with --home"
+        return f"No execution {name!r} in this state folder; {did_you_mean(name, known) or 'see `sagelocal list`'}"
+
+    def _fold(self, start: Start) -> ExecutionView:
+        execution = replay(fresh(start, self._partition), self._journal.events(start.arn))
+        return view(start, execution, self._where)
+
+
+def fresh(start: Start, partition: Partition) -> Execution:
+    """The execution as it was before its first event."""
+    identity = Identity(start.pipeline, partition.pipeline(start.pipeline), start.arn)
+    return Execution(identity, plan(parse(start.definition)), start.parameters, start.rules, start.experiment)
+
+
+def view(start: Start, execution: Execution, where: Where) -> ExecutionView:
+    """The whole execution, as doors read it."""
+    return ExecutionView(
+        arn=start.arn,
+        id=execution.identity.id,
+        pipeline=start.pipeline,
+        display_name=start.display_name,
+        status=execution.status,
+        failure_reason=execution.failure_reason,
+        started=execution.started or start.created,
+        ended=execution.ended,
+        parameters=start.parameters,
+        max_parallel=start.max_parallel,
+        steps=tuple(step_views(execution, where)),
+        planned=tuple(execution.plan.steps),
+        definition=start.definition,
+    )
+
+
+def step_views(execution: Execution, where: Where) -> Iterator[StepView]:
+    """The started steps, in the order of their start."""
+    for name, _ in execution.listed():
+        yield step_view(execution, name, where)
+
+
+def step_view(execution: Execution, name: str, where: Where) -> StepView:
+    """One step, whatever its state."""
+    step, state = execution.plan.steps[name], execution.steps[name]
+    return StepView(
+        name=name,
+        type=step.type,
+        status=state.status,
+        started=state.started,
+        ended=state.ended,
+        attempt=state.job.attempt if state.job else 1,
+        failure_reason=state.reason,
+        metadata=metadata(step.type, state),
+        arguments=state.job.arguments if state.job else {},
+        properties=state.outcome.properties if state.outcome else {},
+        where=where(execution.identity.arn, name) if state.job else "",
+        display_name=step.display_name,
+        description=step.description,
+        outcome_of_condition=state.decision,
+    )
+
+
+def metadata(kind: StepType, state: StepState) -> JsonObject:
+    """The step's Metadata; empty as long as nothing was created."""
+    if state.decision is not None:
+        return {"Condition": {"Outcome": str(state.decision)}}
+    if state.message is not None:
+        return {"Fail": {"ErrorMessage": state.message}}
+    member, arn = _METADATA.get(kind, ("", ""))
+    if state.outcome is None or arn not in state.outcome.properties:
+        return {}
+    return {member: {"Arn": state.outcome.properties[arn]}}
