@@ -1,0 +1,31 @@
+"""The arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", show_default=False, help="A JSON file, `-` for standard input, or `file.py[:name]`."
+    ),
+]
+Execution = Annotated[
+    str, typer.Argument(metavar="EXECUTION", help="An id, the beginning of one, an ARN, or `latest`.")
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", metavar="DIR", help="The state folder, instead of `.sagelocal` or SAGELOCAL_HOME."
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="The configuration, instead of `sagelocal.toml` in this folder."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

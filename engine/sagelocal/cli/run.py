@@ -1,0 +1,147 @@
+"""The command ``run``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sagelocal.cli.checking import Checked, checked
+from sagelocal.cli.configuration import settings_of
+from sagelocal.cli.documents import execution_document
+from sagelocal.cli.options import AsJson, Config, Home, Source
+from sagelocal.cli.output import say_json
+from sagelocal.cli.parameters import given
+from sagelocal.cli.progress import Progress, shown
+from sagelocal.cli.summary import say_summary
+from sagelocal.engine import Engine, load_stubs
+from sagelocal.settings import Runtime
+from sagelocal.store.views import ExecutionView
+from sagelocal.values import Scalar
+
+EXIT_CODES: Mapping[str, int] = {"Succeeded": 0, "Failed": 1, "CompletedWithFailures": 1, "Stopped": 3}
+"""Per status of an ended execution the exit code."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What to run, and how."""
+
+    checked: Checked
+    name: str
+    parameters: Mapping[str, Scalar]
+    max_parallel: int | None
+
+
+def run(
+    source: Source,
+    *,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p", "--parameter", metavar="NAME=VALUE", help="A pipeline parameter; can be repeated."
+        ),
+    ] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Parameters as JSON: an object, or a list of {Name, Value}; -p wins."
+        ),
+    ] = None,
+    runtime: Annotated[
+        Runtime | None,
+        typer.Option(
+            help="What plays the containers: Docker, a sandboxed process, nothing, or what fits each job."
+        ),
+    ] = None,
+    stubs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What stubbed steps report, as YAML or JSON.")
+    ] = None,
+    max_parallel: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many steps may run at the same time.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="PIPELINE", help="The pipeline's name, instead of that of the file or folder."),
+    ] = None,
+    config: Config = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a definition, run it, and show how it goes.
+
+    Ctrl-C stops the execution as StopPipelineExecution does; a second one kills its jobs.
+
+    Exits with 0 when the execution succeeded, 1 when it failed, 2 when the definition or the call is wrong, 3 when it
+    was stopped, 4 when this machine lacks something.
+
+    For example:
+
+    - `sagelocal run pipeline.json -p InstanceCount=2`
+    - `sagelocal run pipeline.json --runtime stub --stubs stubs.yaml`
+    - `sagelocal run pipeline.py:get_pipeline --json > result.json`
+    """
+    found = checked(source)
+    settings = settings_of(config, home, found.source.folder, runtime=runtime)
+    wish = _Wish(found, name or found.source.name, given(parameter or [], parameters), max_parallel)
+    engine = Engine(settings, stubs=load_stubs(stubs) if stubs else None)
+    view = asyncio.run(_run(engine, wish))
+    if as_json:
+        say_json(execution_document(view))
+    else:
+        say_summary(view, settings, engine.logs)
+    raise typer.Exit(EXIT_CODES[view.status])
+
+
+async def _run(engine: Engine, wish: _Wish) -> ExecutionView:
+    """The ended execution."""
+    types = {name: step.type.value for name, step in wish.checked.plan.steps.items()}
+    async with engine:
+        engine.create_pipeline(wish.name, wish.checked.source.text)
+        arn = await engine.start(wish.name, wish.parameters, max_parallel=wish.max_parallel)
+        # `start` returns before anything runs, so nothing is missed by looking only now.
+        with shown(Console(stderr=True), types) as progress, _on_interrupt(_Stop(engine, arn, progress)):
+            engine.subscribe(progress.change)
+            engine.logs.subscribe(progress.line)
+            return await engine.wait(arn)
+
+
+@dataclass(slots=True)
+class _Stop:
+    """What an interrupt does: the first stops the execution, the second kills its jobs."""
+
+    engine: Engine
+    arn: str
+    progress: Progress
+    asked: bool = False
+
+    def __call__(self) -> None:
+        again = "Stopping without waiting for the jobs."
+        first = "Stopping: the jobs are asked to end. Interrupt again to kill them."
+        self.progress.note(again if self.asked else first)
+        self.asked = True
+        self.engine.stop(self.arn)
+
+
+@contextmanager
+def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` on the event loop at each Ctrl-C or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    # Windows has no signal handlers in its loop: there Ctrl-C cancels the main task, and SIGTERM just ends us.
+    with suppress(NotImplementedError):
+        for number in signals:
+            loop.add_signal_handler(number, act)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError):
+            for number in signals:
+                loop.remove_signal_handler(number)
