@@ -1,0 +1,274 @@
+"""Builds every part once and joins them; the only module that knows the executors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from sagelocal.check.whole import check_text
+from sagelocal.clock import Clock, SystemClock
+from sagelocal.cloud.catalog import Catalog
+from sagelocal.cloud.seed import seed
+from sagelocal.database import open_database
+from sagelocal.definition import parse
+from sagelocal.definition.pipeline import PipelineDefinition
+from sagelocal.definition.steps import StepType
+from sagelocal.errors import MachineError, NotFoundError, SagelocalError, UsageError
+from sagelocal.execution import Execution
+from sagelocal.experiment import experiment
+from sagelocal.jobs import Executor
+from sagelocal.lifecycle import LISTED
+from sagelocal.logs import StepLogs
+from sagelocal.names import Partition, new_execution_id, pipeline_of
+from sagelocal.nearest import did_you_mean
+from sagelocal.parameters import bind
+from sagelocal.plan import RUNS_IN_CORE, Plan, plan
+from sagelocal.preflight import images
+from sagelocal.scheduler import Driver
+from sagelocal.settings import Settings
+from sagelocal.state import Rules
+from sagelocal.store.journal import Journal, Start
+from sagelocal.store.views import ExecutionView, StepView, Views, fresh, step_view, view
+from sagelocal.values import Scalar
+from sagelocal_executors import Parts, Stubs, assemble, load_stubs
+
+# Doors may not import the executors themselves.
+__all__ = ["Engine", "Listener", "Stubs", "load_stubs", "open_logs", "open_views"]
+
+Listener = Callable[[StepView | ExecutionView], None]
+
+
+@dataclass(slots=True)
+class _Run:
+    """An execution that this engine drives."""
+
+    start: Start
+    execution: Execution
+    driver: Driver
+    task: asyncio.Task[None]
+
+
+class Engine:
+    """Runs pipelines; an async context manager that stops what still runs when it is left.
+
+    Args:
+        settings: all knobs.
+        stubs: what the stub runtime does per step (`sagelocal_executors.containers.stub.load_stubs`).
+        executors: your own executors, per kind of step, in place of or besides ours.
+        clock: where moments come from.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        stubs: Stubs | None = None,
+        executors: Mapping[StepType, Executor] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.logs = open_logs(settings)
+        self._clock = clock or SystemClock()
+        self._stubs = stubs
+        self._own = dict(executors or {})
+        self._partition = Partition(settings.region, settings.account)
+        self._runs: dict[str, _Run] = {}
+        self._listeners: list[Listener] = []
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        connection = open_database(self.settings.home / "state.db")
+        self._stack.callback(connection.close)
+        self._journal = Journal(connection)
+        self.views = Views(self._journal, self._partition, self.logs.where)
+        parts = Parts(
+            self.settings, self.logs, self._partition, self._clock, Catalog(connection), self._stubs
+        )
+        self._assembly = await self._stack.enter_async_context(assemble(parts))
+        self._executors: Mapping[StepType, Executor] = {**self._assembly.executors, **self._own}
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for run in self._runs.values():
+            if not run.task.done():
+                run.driver.stop()
+        await asyncio.gather(*(run.task for run in self._runs.values()), return_exceptions=True)
+        await self._stack.aclose()
+
+    def create_pipeline(self, name: str, definition: str) -> str:
+        """Create a pipeline, or give it a new definition; its ARN is returned.
+
+        Raises:
+            DefinitionError: the definition is wrong; all that is wrong, at once.
+        """
+        check_text(definition)
+        arn = self._partition.pipeline(name)
+        self._journal.put_pipeline(name, arn, definition, self._clock.now())
+        return arn
+
+    async def start(
+        self,
+        pipeline: str,
+        parameters: Mapping[str, Scalar] | None = None,
+        *,
+        max_parallel: int | None = None,
+        display_name: str | None = None,
+    ) -> str:
+        """Start an execution of a pipeline, by name or ARN; the execution's ARN is returned before anything runs.
+
+        Raises:
+            NotFoundError: no such pipeline.
+            UsageError: a parameter is wrong, or a step is of a type that cannot run yet.
+            MachineError: this machine lacks something that a step needs.
+        """
+        start, graph = self._prepare(pipeline_of(pipeline), parameters or {}, max_parallel, display_name)
+        self._refuse_unknown_kinds(graph)
+        await self._refuse_missing_images(graph, start)
+        await seed(self._assembly.objects, self.settings.s3)
+        self._journal.begin(start)
+        execution = fresh(start, self._partition)
+        driver = Driver(
+            execution,
+            self._executors,
+            record=lambda events: self._journal.append(start.arn, events),
+            fetch=self._assembly.objects.read,
+            clock=self._clock,
+            limit=None if max_parallel is None else asyncio.Semaphore(max_parallel),
+            observe=lambda steps: self._tell(start.arn, steps),
+        )
+        self._runs[start.arn] = _Run(
+            start, execution, driver, asyncio.create_task(driver.run(), name=start.arn)
+        )
+        return start.arn
+
+    async def wait(self, execution: str) -> ExecutionView:
+        """Wait for the end of an execution that this engine runs.
+
+        Raises:
+            NotFoundError: this engine runs no such execution.
+            MachineError: the state could not be kept.
+            BaseExceptionGroup: an executor raised: our bug.
+        """
+        run = self._run(execution)
+        try:
+            # Shielded: a caller who is cancelled gives up waiting, not the execution.
+            await asyncio.shield(run.task)
+        except BaseExceptionGroup as group:
+            raise _plain(group) from group
+        return view(run.start, run.execution, self.logs.where)
+
+    def stop(self, execution: str) -> None:
+        """Stop an execution; a second time, without grace for its jobs.
+
+        Raises:
+            NotFoundError: this engine runs no such execution.
+        """
+        self._run(execution).driver.stop()
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` on the event loop with every step and execution that changes."""
+        self._listeners.append(listener)
+
+    def _prepare(
+        self, pipeline: str, given: Mapping[str, Scalar], max_parallel: int | None, display_name: str | None
+    ) -> tuple[Start, Plan]:
+        found = self._journal.definition(pipeline)
+        if found is None:
+            message = f"There is no pipeline {pipeline!r}{did_you_mean(pipeline, self._journal.pipelines())}"
+            raise NotFoundError(message)
+        if max_parallel is not None and max_parallel < 1:
+            message = f"MaxParallelExecutionSteps must be at least 1, got {max_parallel}."
+            raise UsageError(message)
+        version, text = found
+        definition, now = parse(text), self._clock.now()
+        values = bind(definition.parameters, {**self._configured(definition), **given})
+        arn = self._partition.execution(pipeline, new_execution_id())
+        rules = Rules(self.settings.start_after_failure, self.settings.lower_case_pipeline_name)
+        start = Start(
+            arn=arn,
+            pipeline=pipeline,
+            version=version,
+            definition=text,
+            created=now,
+            display_name=display_name or f"execution-{int(now * 1000)}",
+            parameters=values,
+            max_parallel=max_parallel,
+            experiment=experiment(definition, arn, values, rules, now),
+            rules=rules,
+        )
+        return start, plan(definition)
+
+    def _configured(self, definition: PipelineDefinition) -> dict[str, Scalar]:
+        """The configuration's defaults, of which a pipeline may declare only some."""
+        declared = {parameter.name for parameter in definition.parameters}
+        return {name: value for name, value in self.settings.parameters.items() if name in declared}
+
+    def _refuse_unknown_kinds(self, graph: Plan) -> None:
+        missing: dict[StepType, list[str]] = {}
+        for name, step in graph.steps.items():
+            if step.type not in RUNS_IN_CORE and step.type not in self._executors:
+                missing.setdefault(step.type, []).append(name)
+        if missing:
+            told = "; ".join(f"{kind} ({', '.join(names)})" for kind, names in missing.items())
+            message = f"Nothing was started: these step types cannot run locally yet: {told}"
+            raise UsageError(message)
+
+    async def _refuse_missing_images(self, graph: Plan, start: Start) -> None:
+        """Say before anything runs what would only be found out in the middle."""
+        own = set(self._own)
+        wanted = [
+            (name, image)
+            for name, image in images(graph, start.parameters)
+            if graph.steps[name].type not in own
+        ]
+        faults = [(name, await self._assembly.missing(image, name)) for name, image in wanted]
+        told = [f"step {name}: {fault}" for name, fault in faults if fault]
+        if told:
+            raise MachineError("Nothing was started.\n" + "\n".join(told))
+
+    def _run(self, execution: str) -> _Run:
+        if execution not in self._runs:
+            message = f"This engine runs no execution {execution!r}"
+            raise NotFoundError(message)
+        return self._runs[execution]
+
+    def _tell(self, arn: str, steps: Iterable[str]) -> None:
+        if not self._listeners or arn not in self._runs:
+            return
+        run = self._runs[arn]
+        changed: list[StepView | ExecutionView] = [
+            step_view(run.execution, name, self.logs.where) for name in steps
+        ]
+        if run.execution.done:
+            changed.append(view(run.start, run.execution, self.logs.where))
+        for listener in self._listeners:
+            for item in changed:
+                listener(item)
+
+
+def open_logs(settings: Settings) -> StepLogs:
+    """The step logs of a state folder."""
+    return StepLogs(settings.home / "logs")
+
+
+def open_views(settings: Settings) -> Views:
+    """The executions of a state folder, for reading without an engine; looking leaves no state behind."""
+    path = settings.home / "state.db"
+    journal = Journal(open_database(path if path.exists() else ":memory:"))
+    return Views(journal, Partition(settings.region, settings.account), open_logs(settings).where)
+
+
+def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a person should see: the one thing that the machine lacks, else the whole group."""
+    for error in group.exceptions:
+        if isinstance(error, SagelocalError):
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            return _plain(error)
+    return group
