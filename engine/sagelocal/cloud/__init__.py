@@ -1,0 +1,1 @@
+"""The AWS services that jobs talk to, served from this machine."""
