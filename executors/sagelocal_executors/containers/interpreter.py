@@ -1,0 +1,81 @@
+"""The Python that plays an image in the process runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagelocal.errors import MachineError
+from sagelocal.settings import Settings
+
+_SELF_PORTRAIT = """
+import json, platform, site, sys
+print(json.dumps({
+    "version": platform.python_version(),
+    "base": site.getuserbase(),
+    "paths": [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable, site.getuserbase(), *sys.path],
+}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """An interpreter, looked at once.
+
+    Attributes:
+        executable: as configured; the link of a virtual environment stays one.
+        version: ``3.11.7``.
+        user_base: where its user's packages lie (PYTHONUSERBASE).
+        paths: every file and folder that it needs.
+    """
+
+    executable: Path
+    version: str
+    user_base: str
+    paths: tuple[Path, ...]
+
+    @property
+    def short_version(self) -> str:
+        return ".".join(self.version.split(".")[:2])
+
+
+def chosen(settings: Settings, image: str) -> Path:
+    """The interpreter for this image: of its rule, of the settings, or the one running us."""
+    return settings.image_rule(image).python or settings.python or Path(sys.executable)
+
+
+async def look_at(executable: Path) -> Interpreter:
+    """Run the interpreter once to learn what it is.
+
+    Raises:
+        MachineError: it cannot be run.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(str(executable), "-c", _SELF_PORTRAIT),
+            cwd="/",
+            env={"HOME": os.environ.get("HOME", "/"), "PATH": os.defpath},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        portrait = json.loads(output)
+    except (OSError, ValueError) as error:
+        message = f"The Python {executable} cannot be run: {error}. Correct `python` in sagelocal.toml"
+        raise MachineError(message) from None
+    if process.returncode:
+        message = f"The Python {executable} does not work: {errors.decode(errors='replace').strip()}"
+        raise MachineError(message)
+    named = {executable, *_absolute(portrait["paths"])}
+    paths = sorted(named | {path.resolve() for path in named})
+    return Interpreter(executable, portrait["version"], portrait["base"], tuple(paths))
+
+
+def _absolute(paths: list[str]) -> Iterator[Path]:
+    return (path for path in map(Path, paths) if path.is_absolute())
