@@ -139,7 +139,8 @@ class Engine:
             record=lambda events: self._journal.append(start.arn, events),
             fetch=self._assembly.objects.read,
             clock=self._clock,
-            limit=None if max_parallel is None else asyncio.Semaphore(max_parallel),
+            limit=max_parallel,
+            together=self._journal.together,
             observe=lambda steps: self._tell(start.arn, steps),
         )
         self._runs[start.arn] = _Run(
@@ -242,8 +243,9 @@ class Engine:
         if not self._listeners or arn not in self._runs:
             return
         run = self._runs[arn]
+        states = run.execution.steps
         changed: list[StepView | ExecutionView] = [
-            step_view(run.execution, name, self.logs.where) for name in steps
+            step_view(run.execution, name, self.logs.where) for name in steps if states[name].status in LISTED
         ]
         if run.execution.done:
             changed.append(view(run.start, run.execution, self.logs.where))

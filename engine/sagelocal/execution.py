@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sagelocal.definition.steps import ConditionStep, FailStep, Trigger
@@ -83,7 +83,7 @@ class Execution:
     _moved: dict[str, None] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.steps = dict.fromkeys(self.plan.steps, StepState())
+        self.steps = {name: StepState() for name in self.plan.steps}
         self._open = {
             name: len(edges) + (name in self.plan.branch) for name, edges in self.plan.edges.items()
         }
@@ -155,7 +155,7 @@ class Execution:
                     return self._end(name, StepStatus.SUCCEEDED, decision=decision)
                 case _:
                     job = prepare(self._facts(), step, self._now)
-                    self.steps[name] = replace(self.steps[name], job=job)
+                    self.steps[name].job = job
                     commands.append(Launch(job))
         except NeedsObject as needed:
             commands.append(Fetch(name, needed.uri))
@@ -319,7 +319,9 @@ class Execution:
         if status not in STEP_TRANSITIONS[state.status]:
             raise IllegalTransitionError(f"step {name}", state.status, status, state)
         self._active += (status in ACTIVE) - (state.status in ACTIVE)
-        self.steps[name] = replace(state, status=status, **facts)
+        state.status = status
+        for fact, value in facts.items():
+            setattr(state, fact, value)
         self._moved[name] = None
 
     def moved(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import secrets
@@ -71,12 +72,7 @@ def job_name(execution: str, step: str, attempt: int, prefix: str | None = None)
 
 
 def _token(text: str) -> str:
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-    digits = []
-    for _ in range(10):
-        number, index = divmod(number, len(_ALPHABET))
-        digits.append(_ALPHABET[index])
-    return "".join(digits)
+    return base64.b32encode(hashlib.sha256(text.encode()).digest())[:10].decode().lower()
 
 
 @dataclass(frozen=True, slots=True)

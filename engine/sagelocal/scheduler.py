@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from sagelocal.clock import Clock
 from sagelocal.definition.steps import StepType
@@ -37,6 +37,27 @@ Fetcher = Callable[[str], Awaitable[ObjectText]]
 Inbox = asyncio.Queue[Event]
 
 
+class Places:
+    """The semaphore of ParallelismConfiguration: how many jobs of one execution run at once (semantics 05 §5.2).
+
+    Not asyncio's: the driver asks in the middle of a turn, which must not await.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Take a place, if there is one."""
+        if self._limit is not None and self._taken >= self._limit:
+            return False
+        self._taken += 1
+        return True
+
+    def release(self) -> None:
+        self._taken -= 1
+
+
 class Driver:
     """Brings one execution to its end.
 
@@ -46,8 +67,9 @@ class Driver:
         record: called with events before they are applied; whatever it raises ends the run.
         fetch: reads an S3 object for Std:JsonGet.
         clock: where moments come from.
-        limit: the place holder of ParallelismConfiguration; None runs everything that is ready.
-        observe: called after each batch of events with the names of the steps that have moved.
+        limit: MaxParallelExecutionSteps; None runs everything that is ready.
+        together: what is recorded inside it counts as a whole, when it is left.
+        observe: called after each turn with the names of the steps that have moved.
     """
 
     def __init__(
@@ -58,7 +80,8 @@ class Driver:
         record: Record,
         fetch: Fetcher,
         clock: Clock,
-        limit: asyncio.Semaphore | None = None,
+        limit: int | None = None,
+        together: Callable[[], AbstractContextManager[object]] = nullcontext,
         observe: Callable[[Iterable[str]], None] = lambda _names: None,
     ) -> None:
         self._execution = execution
@@ -66,7 +89,8 @@ class Driver:
         self._record = record
         self._fetch = fetch
         self._clock = clock
-        self._limit = limit
+        self._places = Places(limit)
+        self._together = together
         self._observe = observe
         self._inbox: Inbox = asyncio.Queue()
         self._ready: deque[Job] = deque()
@@ -86,31 +110,39 @@ class Driver:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                self._take([Begun(self._clock.now())], group)
+                self._turn([Begun(self._clock.now())], group)
                 while not self._execution.done:
-                    await self._start_ready(group)
-                    if self._execution.done:
-                        break
-                    self._take(await self._next_events(), group)
+                    self._turn(await self._next_events(), group)
         except BaseExceptionGroup:
             self._close_after_bug()
             raise
 
     async def _next_events(self) -> list[Event]:
-        """Wait for one event, then take all that are there: one transaction for the lot."""
+        """Wait for one event, then take all that are there."""
         events = [await self._inbox.get()]
         while not self._inbox.empty():
             events.append(self._inbox.get_nowait())
         return events
 
+    def _turn(self, events: Sequence[Event], group: asyncio.TaskGroup) -> None:
+        """What happened, with all that starts because of it, recorded as a whole before any task exists.
+
+        Never awaits: nothing else can come between.
+        """
+        with self._together():
+            self._take(events, group)
+            starting = self._start_ready(group)
+        for job in starting:
+            self._spawn(job, group)
+        self._observe(self._execution.moved())
+
     def _take(self, events: Sequence[Event], group: asyncio.TaskGroup) -> None:
         self._record(events)
         for event in events:
-            if isinstance(event, Finished) and self._limit is not None:
-                self._limit.release()
+            if isinstance(event, Finished):
+                self._places.release()
             for command in self._execution.apply(event):
                 self._perform(command, group)
-        self._observe(self._execution.moved())
 
     def _perform(self, command: Command, group: asyncio.TaskGroup) -> None:
         match command:
@@ -126,34 +158,32 @@ class Driver:
                 else:
                     self._forgotten.add(step)
 
-    async def _start_ready(self, group: asyncio.TaskGroup) -> None:
+    def _start_ready(self, group: asyncio.TaskGroup) -> list[Job]:
         """Start jobs while there are places, in the plan's order; Fail steps take effect after that."""
+        jobs: list[Job] = []
         while True:
-            starting = await self._places()
+            starting = self._placed()
             if starting:
                 self._take([Started(job.step, self._clock.now()) for job in starting], group)
-                for job in starting:
-                    self._spawn(job, group)
-            concluding = [step for step in self._concluding if step not in self._forgotten]
-            self._concluding.clear()
-            if concluding:
+                jobs += starting
+            while self._concluding and self._concluding[0] in self._forgotten:
+                self._concluding.popleft()
+            if self._concluding:
                 # One at a time: the first Fail step rules out the others.
-                self._take([Started(concluding[0], self._clock.now())], group)
-                self._concluding.extend(concluding[1:])
-            if not starting and not concluding:
-                return
+                self._take([Started(self._concluding.popleft(), self._clock.now())], group)
+            elif not starting:
+                return jobs
 
-    async def _places(self) -> list[Job]:
+    def _placed(self) -> list[Job]:
+        """The next ready jobs, as many as there are places for."""
         starting = []
         while self._ready:
             if self._ready[0].step in self._forgotten:
                 self._ready.popleft()
-                continue
-            if self._limit is not None:
-                if self._limit.locked():
-                    break
-                await self._limit.acquire()
-            starting.append(self._ready.popleft())
+            elif self._places.take():
+                starting.append(self._ready.popleft())
+            else:
+                break
         return starting
 
     def _spawn(self, job: Job, group: asyncio.TaskGroup) -> None:
@@ -183,7 +213,7 @@ class Driver:
         events: list[Event] = [StopRequested(self._clock.now())]
         while not self._inbox.empty():
             events.append(self._inbox.get_nowait())
-        with suppress(MachineError):
+        with suppress(MachineError), self._together():
             self._record(events)
             for event in events:
                 self._execution.apply(event)

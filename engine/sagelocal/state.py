@@ -36,9 +36,9 @@ class Rules:
     lower_case_pipeline_name: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StepState:
-    """What is known of one step.
+    """What is known of one step; only `Execution` changes it.
 
     Attributes:
         job: its present attempt; None for a step that the core decides, or that never got so far.

@@ -73,11 +73,13 @@ class World:
             record=record or self.recorded.extend,
             fetch=self._fetch,
             clock=SystemClock(),
-            limit=None if limit is None else asyncio.Semaphore(limit),
+            limit=limit,
         )
 
     def fresh(self) -> Execution:
-        return Execution(Identity("p", ARN, f"{ARN}/execution/abcdefghijkl"), plan(parse(self.definition)), {})
+        return Execution(
+            Identity("p", ARN, f"{ARN}/execution/abcdefghijkl"), plan(parse(self.definition)), {}
+        )
 
     async def _fetch(self, uri: str) -> ObjectText:
         return ObjectText(uri, "{}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,12 +45,20 @@ class Start:
     rules: Rules
 
 
+@dataclass(slots=True)
+class _Place:
+    """Where the next event of an execution goes."""
+
+    number: int
+    next: int
+
+
 class Journal:
     """Appends and reads; every call is one short transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._next: dict[str, int] = {}
+        self._places: dict[str, _Place] = {}
 
     def put_pipeline(self, name: str, arn: str, definition: str, now: float) -> int:
         """Keep a definition; its version grows only when the text has changed.
@@ -104,22 +113,41 @@ class Journal:
             json.dumps(facts),
         )
         with transaction(self._connection) as connection:
-            connection.execute("INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?)", row)
+            connection.execute(
+                "INSERT INTO executions (arn, id, pipeline, version, created, start) VALUES (?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+    def together(self) -> AbstractContextManager[object]:
+        """What is appended inside is recorded as a whole when this is left, or not at all."""
+        return transaction(self._connection)
 
     def append(self, execution: str, events: Sequence[Event]) -> None:
         """Record events, in their order, before they are applied; all of them or none."""
-        seq = self._next.get(execution)
-        if seq is None:
-            query = "SELECT coalesce(max(seq), 0) FROM events WHERE execution = ?"
-            seq = self._connection.execute(query, (execution,)).fetchone()[0] + 1
-        rows = [(execution, seq + index, event.at, *encode(event)) for index, event in enumerate(events)]
+        place = self._places.get(execution)
+        if place is None:
+            place = self._places[execution] = self._place(execution)
+        rows = [
+            (place.number, place.next + index, event.at, *encode(event)) for index, event in enumerate(events)
+        ]
         with transaction(self._connection) as connection:
             connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
-        self._next[execution] = seq + len(rows)
+        place.next += len(rows)
+
+    def _place(self, execution: str) -> _Place:
+        query = (
+            "SELECT number, (SELECT coalesce(max(seq), 0) FROM events WHERE execution = number) "
+            "FROM executions WHERE arn = ?"
+        )
+        number, last = self._connection.execute(query, (execution,)).fetchone()
+        return _Place(number, last + 1)
 
     def events(self, execution: str) -> Iterator[Event]:
         """What was recorded, in its order."""
-        query = "SELECT kind, at, body FROM events WHERE execution = ? ORDER BY seq"
+        query = (
+            "SELECT kind, at, body FROM events "
+            "WHERE execution = (SELECT number FROM executions WHERE arn = ?) ORDER BY seq"
+        )
         with explained("state.db"):
             for kind, at, body in self._connection.execute(query, (execution,)):
                 yield decode(kind, at, body)
