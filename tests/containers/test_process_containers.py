@@ -155,3 +155,17 @@ while len(os.listdir("/opt/ml")) < 8:
     exits = await asyncio.gather(*(process_containers.run(spec, print) for spec in specs))
 
     assert exits == [Exit(0)] * 8
+
+
+async def test_a_virtual_environment_below_tmp_is_seen_inside(tmp_path: Path, script: Script) -> None:
+    """Its python is a link inside a folder that must be shown as a whole, and /tmp itself is private."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    lines: list[str] = []
+    containers = ProcessContainers(Settings(python=python), tmp_path / "s")
+
+    exit_ = await containers.run(script("import sys; print(sys.executable, sys.prefix)"), lines.append)
+    await containers.close()
+
+    assert exit_ == Exit(0)
+    assert lines == [f"{python} {tmp_path / 'venv'}"]

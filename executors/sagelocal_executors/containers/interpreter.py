@@ -31,7 +31,7 @@ class Interpreter:
         executable: as configured; the link of a virtual environment stays one.
         version: ``3.11.7``.
         user_base: where its user's packages lie (PYTHONUSERBASE).
-        paths: every file and folder that it needs.
+        paths: every file and folder that it needs, none below another.
     """
 
     executable: Path
@@ -73,8 +73,13 @@ async def look_at(executable: Path) -> Interpreter:
         message = f"The Python {executable} does not work: {errors.decode(errors='replace').strip()}"
         raise MachineError(message)
     named = {executable, *_absolute(portrait["paths"])}
-    paths = sorted(named | {path.resolve() for path in named})
-    return Interpreter(executable, portrait["version"], portrait["base"], tuple(paths))
+    paths = _outermost(named | {path.resolve() for path in named})
+    return Interpreter(executable, portrait["version"], portrait["base"], paths)
+
+
+def _outermost(paths: set[Path]) -> tuple[Path, ...]:
+    """Those that lie below none of the others: a link inside a folder cannot be shown again once the folder is."""
+    return tuple(sorted(path for path in paths if paths.isdisjoint(path.parents)))
 
 
 def _absolute(paths: list[str]) -> Iterator[Path]:
