@@ -180,12 +180,19 @@ def step_view(execution: Execution, name: str, where: Where) -> StepView:
         failure_reason=state.reason,
         metadata=metadata(step.type, state),
         arguments=state.job.arguments if state.job else {},
-        properties=state.outcome.properties if state.outcome else {},
+        properties=properties(state),
         where=where(execution.identity.arn, name) if state.job else "",
         display_name=step.display_name,
         description=step.description,
         outcome_of_condition=state.decision,
     )
+
+
+def properties(state: StepState) -> JsonObject:
+    """What references to the step read."""
+    if state.decision is not None:
+        return {"Outcome": state.decision}
+    return state.outcome.properties if state.outcome else {}
 
 
 def metadata(kind: StepType, state: StepState) -> JsonObject:
