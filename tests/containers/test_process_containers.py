@@ -135,7 +135,7 @@ def test_the_toolkit_stands_in_for_the_images_entrypoint(
     entrypoint: tuple[str, ...] | None, arguments: tuple[str, ...] | None, expected: list[str]
 ) -> None:
     spec = ContainerSpec("name", "image", entrypoint, arguments)
-    interpreter = Interpreter(Path("/v/python"), "3.11.1", "", ())
+    interpreter = Interpreter(Path("/v/python"), "3.11.1", "", Path("/v"), ())
 
     assert command(spec, Path("/main.py"), "xgboost", interpreter) == expected
 

@@ -30,10 +30,11 @@ from sagelocal_executors.containers.docker_daemon import CLIENT_ERRORS, connect,
 from sagelocal_executors.containers.docker_mounts import Staging, chown, written
 from sagelocal_executors.containers.docker_networks import JobNetworks, Network
 from sagelocal_executors.containers.docker_stream import Pump
-from sagelocal_executors.containers.environment import job_environment
+from sagelocal_executors.containers.environment import image_environment, job_environment
 from sagelocal_executors.containers.folders import discard, foreign
 from sagelocal_executors.containers.labels import JOB_LABEL
 from sagelocal_executors.containers.waiting import Threads, either, supervise, unbroken
+from sagelocal_executors.images import family_of
 
 Reach = Callable[[str], Awaitable[str]]
 """Makes our endpoint listen on an address of this machine, too; answers with the URL."""
@@ -80,6 +81,16 @@ class DockerContainers:
         except ImageMissingError:
             return False
         return True
+
+    async def gateway(self) -> str | None:
+        """The address under which containers find this machine; None when there is none.
+
+        Raises:
+            MachineError: the daemon does not answer.
+        """
+        client = await self._client()
+        with faults(""):
+            return (await self._networks.bridge(client)).gateway
 
     def mapped(self, image: str) -> str:
         return self._settings.image_rule(image).docker or image
@@ -128,7 +139,8 @@ class DockerContainers:
 
     async def _order(self, spec: ContainerSpec, network: Network) -> Order:
         url, extra_hosts = await self._endpoint(network)
-        environment = job_environment(self._settings, spec.env, url)
+        about = image_environment(spec.image, family_of(spec.image, self._settings))
+        environment = job_environment(self._settings, about | dict(spec.env), url)
         image = self.mapped(spec.image)
         return Order(spec, container_name(spec), image, environment, network, extra_hosts)
 

@@ -53,8 +53,10 @@ class JobNetworks:
             await self._leave(name, client)
 
     async def _single(self, spec: ContainerSpec, client: APIClient) -> Network:
-        if not spec.network:
-            return _NONE
+        return await self.bridge(client) if spec.network else _NONE
+
+    async def bridge(self, client: APIClient) -> Network:
+        """The network of all containers that have none of their own."""
         if self._bridge is None:
             found = await self._threads.call(client.inspect_network, "bridge")
             self._bridge = Network("bridge", _gateway(found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sagelocal.settings import Settings
+from sagelocal_executors.images import Family
 
 _CREDENTIALS = frozenset(
     {
@@ -32,3 +33,8 @@ def job_environment(settings: Settings, env: Mapping[str, str], endpoint: str | 
     # LocalStack and moto read the account from an access key of twelve digits.
     fake = {"AWS_ACCESS_KEY_ID": settings.account, "AWS_SECRET_ACCESS_KEY": "sagelocal"}
     return ground | asked | fake
+
+
+def image_environment(image: str, family: Family | None) -> dict[str, str]:
+    """What the toolkit must know of the image that it stands in for."""
+    return {"SAGELOCAL_IMAGE": image, "SAGELOCAL_FAMILY_VERSION": family.version if family else ""}

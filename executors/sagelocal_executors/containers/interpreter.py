@@ -18,6 +18,7 @@ import json, platform, site, sys
 print(json.dumps({
     "version": platform.python_version(),
     "base": site.getuserbase(),
+    "prefix": sys.prefix,
     "paths": [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable, site.getuserbase(), *sys.path],
 }))
 """
@@ -31,12 +32,14 @@ class Interpreter:
         executable: as configured; the link of a virtual environment stays one.
         version: ``3.11.7``.
         user_base: where its user's packages lie (PYTHONUSERBASE).
+        prefix: the folder of its environment, where pip installs.
         paths: every file and folder that it needs, none below another.
     """
 
     executable: Path
     version: str
     user_base: str
+    prefix: Path
     paths: tuple[Path, ...]
 
     @property
@@ -74,7 +77,7 @@ async def look_at(executable: Path) -> Interpreter:
         raise MachineError(message)
     named = {executable, *_absolute(portrait["paths"])}
     paths = _outermost(named | {path.resolve() for path in named})
-    return Interpreter(executable, portrait["version"], portrait["base"], paths)
+    return Interpreter(executable, portrait["version"], portrait["base"], Path(portrait["prefix"]), paths)
 
 
 def _outermost(paths: set[Path]) -> tuple[Path, ...]:

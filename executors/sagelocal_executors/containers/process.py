@@ -14,7 +14,7 @@ from sagelocal.errors import MachineError
 from sagelocal.settings import Settings
 from sagelocal_executors.containers import ContainerSpec, Exit
 from sagelocal_executors.containers.bubblewrap import Bubblewrap, find_bubblewrap
-from sagelocal_executors.containers.environment import job_environment
+from sagelocal_executors.containers.environment import image_environment, job_environment
 from sagelocal_executors.containers.folders import discard
 from sagelocal_executors.containers.interpreter import Interpreter, chosen, look_at
 from sagelocal_executors.containers.lines import LineSplitter
@@ -100,8 +100,9 @@ class ProcessContainers:
 
     async def _environment(self, spec: ContainerSpec, family: Family) -> dict[str, str]:
         url = await self._reach("127.0.0.1") if self._reach and spec.network else None
-        about = {"SAGELOCAL_IMAGE": spec.image, "SAGELOCAL_FAMILY_VERSION": family.version}
-        return job_environment(self._settings, about | dict(spec.env), url)
+        # Docker sets HOSTNAME, so scripts read it.
+        own = image_environment(spec.image, family) | {"HOSTNAME": spec.hostname} | dict(spec.env)
+        return job_environment(self._settings, own, url)
 
 
 async def _follow(

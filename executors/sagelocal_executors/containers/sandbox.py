@@ -30,8 +30,9 @@ _CAPABILITIES = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NE
 class Sandbox:
     """One job's view of the machine.
 
-    The machine's own files are there read-only. Private, and thrown away with `folder`: /opt (with /opt/ml exactly
-    there), /tmp, /var/tmp, /dev/shm and HOME. Mounts go where the spec says.
+    The machine's own files are there read-only. Private, and thrown away with `folder`: the root folder itself (it is
+    the working directory, where scripts leave things), /opt (with /opt/ml exactly there), /tmp, /var/tmp, /dev/shm and
+    HOME. Mounts go where the spec says.
 
     Attributes:
         folder: of the host; private to this job.
@@ -49,6 +50,7 @@ class Sandbox:
             self.bubblewrap.program,
             *self._system(),
             *self._temporary(),
+            *self._packages(),
             *self._names(spec),
             *self._interpreter_names(),
             *self._own_ml(spec),
@@ -66,15 +68,14 @@ class Sandbox:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             "PYTHONUSERBASE": self.interpreter.user_base,
+            **({"SAGELOCAL_PIP_TARGET": "environment"} if self.installs_apart else {}),
             **env,
         }
 
     def _system(self) -> Iterator[str]:
         opt = Path("/opt")
-        if opt.is_dir():
-            yield from ("--ro-bind", "/", "/")
-        else:
-            yield from _root_by_parts()
+        yield from ("--bind", str(self._made("root")), "/")
+        yield from _root_by_parts()
         if opt.is_dir() and self.bubblewrap.overlay:
             yield from ("--overlay-src", "/opt", "--tmp-overlay", "/opt")
         else:
@@ -99,6 +100,19 @@ class Sandbox:
         secrets = Path("~/.aws").expanduser()
         if secrets.is_dir():
             yield from ("--tmpfs", str(secrets))
+
+    def _packages(self) -> Iterator[str]:
+        """The interpreter's environment, in which pip may install for this job alone."""
+        prefix = self.interpreter.prefix
+        if self.installs_apart:
+            upper, work = self._made("packages/upper"), self._made("packages/work")
+            yield from ("--overlay-src", str(prefix), "--overlay", str(upper), str(work), str(prefix))
+
+    @property
+    def installs_apart(self) -> bool:
+        """Whether pip can; the distribution's own environment is not for pip (PEP 668)."""
+        prefix = self.interpreter.prefix
+        return prefix.parent != Path("/") and self._can_overlay(prefix)
 
     def _names(self, spec: ContainerSpec) -> Iterator[str]:
         """The job's hosts on loopback addresses of its own: 127.x.y.1 and so on."""
@@ -154,8 +168,7 @@ class Sandbox:
 
 
 def _root_by_parts() -> Iterator[str]:
-    """The root folder entry by entry, where /opt is missing and could not be made in a read-only root."""
-    yield from ("--tmpfs", "/")
+    """The entries of the machine's root folder, each read-only."""
     for child in sorted(Path("/").iterdir()):
         if child.is_symlink():
             yield from ("--symlink", str(child.readlink()), str(child))

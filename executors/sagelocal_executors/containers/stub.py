@@ -48,6 +48,7 @@ class Stub(_Frozen):
         duration: seconds that the job takes, on the run's clock.
         outputs: where (an absolute container path, an output's name, or ``model``) to relative path to content: a text
             as it is, any other JSON value as JSON.
+        values: what a Lambda or Callback step returns, by output name; a placeholder of its type for any other output.
         logs: lines that the container prints.
         metrics: final values by name.
         fail_times: only so many attempts fail; None: all, if `exit_code` or `failure` says that the job fails.
@@ -58,6 +59,7 @@ class Stub(_Frozen):
     failure: StubFailure | None = None
     duration: float = Field(default=0.0, ge=0)
     outputs: Mapping[str, Mapping[str, JsonValue]] = Field(default_factory=dict)
+    values: Mapping[str, JsonValue] = Field(default_factory=dict)
     logs: tuple[str, ...] = ()
     metrics: Mapping[str, float] = Field(default_factory=dict)
     fail_times: int | None = Field(default=None, ge=0)
