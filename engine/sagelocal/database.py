@@ -32,6 +32,26 @@ MIGRATIONS: tuple[str, ...] = (
         describe TEXT NOT NULL, PRIMARY KEY (kind, name, version)
     ) STRICT;
     """,
+    """
+    CREATE TABLE queues (
+        name TEXT PRIMARY KEY, created REAL NOT NULL, modified REAL NOT NULL, implicit INTEGER NOT NULL,
+        attributes TEXT NOT NULL, tags TEXT NOT NULL, purged REAL
+    ) STRICT;
+    CREATE TABLE queue_messages (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL REFERENCES queues (name) ON DELETE CASCADE,
+        id TEXT NOT NULL, body TEXT NOT NULL, attributes TEXT NOT NULL, trace TEXT, sender_group TEXT,
+        deduplication TEXT, source TEXT, sent REAL NOT NULL, visible REAL NOT NULL, receipt TEXT,
+        received INTEGER NOT NULL DEFAULT 0, first_received REAL
+    ) STRICT;
+    CREATE UNIQUE INDEX queue_messages_by_id ON queue_messages (queue, id);
+    CREATE INDEX queue_messages_by_visibility ON queue_messages (queue, visible, seq);
+    CREATE INDEX queue_messages_by_age ON queue_messages (queue, sent);
+    CREATE INDEX queue_messages_by_group ON queue_messages (queue, sender_group, seq);
+    CREATE TABLE queue_deduplications (
+        queue TEXT NOT NULL REFERENCES queues (name) ON DELETE CASCADE, scope TEXT NOT NULL, id TEXT NOT NULL,
+        message TEXT NOT NULL, seq INTEGER NOT NULL, sent REAL NOT NULL, PRIMARY KEY (queue, scope, id)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """Each applied once, in order; ``PRAGMA user_version`` counts them. Never change one that has been released."""
 
