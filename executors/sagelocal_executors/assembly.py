@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from sagelocal.cloud.endpoint import Endpoint
-
+from sagelocal.callbacks import Callbacks
 from sagelocal.clock import Clock
 from sagelocal.cloud.catalog import Catalog
+from sagelocal.cloud.functions import FunctionStore
 from sagelocal.cloud.objects import LocalObjects, Objects
+from sagelocal.cloud.outbox import LocalOutbox, Outbox, RemoteOutbox
 from sagelocal.cloud.remote import LOCALSTACK, RemoteObjects
-from sagelocal.cloud.s3 import ObjectStore
+from sagelocal.cloud.services import Services
+from sagelocal.cloud.sqs import Queues
 from sagelocal.definition.steps import StepType
 from sagelocal.jobs import Executor
 from sagelocal.logs import StepLogs
 from sagelocal.names import Partition
 from sagelocal.settings import Runtime, Settings
+from sagelocal_executors.callback import CallbackExecutor
 from sagelocal_executors.containers.choice import AutoContainers
 from sagelocal_executors.containers.docker import DockerContainers
 from sagelocal_executors.containers.process import ProcessContainers
 from sagelocal_executors.containers.stub import StubContainers, Stubs
+from sagelocal_executors.emr.clusters import Clusters
+from sagelocal_executors.emr.lake import RemoteLake, StoreLake
+from sagelocal_executors.emr.programs import Programs, interpreter
+from sagelocal_executors.emr.serverless import EmrServerlessExecutor
+from sagelocal_executors.emr.steps import EmrExecutor
+from sagelocal_executors.functions.invoker import LocalInvoker
+from sagelocal_executors.functions.step import LambdaExecutor
 from sagelocal_executors.models import ModelExecutor, RegisterModelExecutor
 from sagelocal_executors.overrides import Overridden
 from sagelocal_executors.processing import ProcessingExecutor
 from sagelocal_executors.training import TrainingExecutor
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 EMBEDDED = "embedded"
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -36,13 +52,16 @@ Reach = Callable[[str], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the engine hands in."""
+    """What the engine hands in; `services` is not open yet, so that executors can add theirs."""
 
     settings: Settings
     logs: StepLogs
     partition: Partition
     clock: Clock
     catalog: Catalog
+    services: Services
+    queues: Queues
+    callbacks: Callbacks
     stubs: Stubs | None = None
 
 
@@ -69,34 +88,65 @@ async def assemble(parts: Parts) -> AsyncIterator[Assembly]:
     def stubbed(step: str) -> bool:
         return settings.runtime_of(step) is Runtime.STUB
 
+    stubs = parts.stubs or Stubs()
     async with AsyncExitStack() as stack:
-        objects, reach = await _objects(settings, stack)
+        objects, reach = await _objects(parts, stack)
         containers = _containers(parts, reach)
         stack.push_async_callback(containers.close)
-        tools = (
-            containers,
-            objects,
-            parts.logs,
-            parts.partition,
-            settings.home / "jobs",
-            parts.clock,
-            settings.stop_grace,
-            stubbed,
-        )
-        stubs = parts.stubs or Stubs()
-        jobs: dict[StepType, Executor] = {
-            StepType.PROCESSING: ProcessingExecutor(*tools),
-            StepType.TRAINING: TrainingExecutor(*tools),
-            StepType.MODEL: ModelExecutor(parts.catalog, objects, parts.partition, parts.clock, stubbed),
-            StepType.REGISTER_MODEL: RegisterModelExecutor(
-                parts.catalog, parts.partition, parts.clock, settings.create_model_package_groups
-            ),
+        executors: dict[StepType, Executor] = {
+            **_jobs(parts, containers, objects, stubbed),
+            StepType.LAMBDA: _lambda(parts, reach, stack, stubbed),
+            StepType.CALLBACK: _callback(parts, stack, stubbed),
+            **_emr(parts, objects, reach, stack),
         }
-        executors = {
+        overridden = {
             kind: Overridden(executor, lambda step: stubs.of(step).properties)
-            for kind, executor in jobs.items()
+            for kind, executor in executors.items()
         }
-        yield Assembly(executors, objects, containers.missing)
+        yield Assembly(overridden, objects, containers.missing)
+
+
+def _jobs(
+    parts: Parts, containers: AutoContainers, objects: Objects, stubbed: Callable[[str], bool]
+) -> Mapping[StepType, Executor]:
+    settings = parts.settings
+    tools = (
+        containers,
+        objects,
+        parts.logs,
+        parts.partition,
+        settings.home / "jobs",
+        parts.clock,
+        settings.stop_grace,
+        stubbed,
+    )
+    return {
+        StepType.PROCESSING: ProcessingExecutor(*tools),
+        StepType.TRAINING: TrainingExecutor(*tools),
+        StepType.MODEL: ModelExecutor(parts.catalog, objects, parts.partition, parts.clock, stubbed),
+        StepType.REGISTER_MODEL: RegisterModelExecutor(
+            parts.catalog, parts.partition, parts.clock, settings.create_model_package_groups
+        ),
+    }
+
+
+def _emr(parts: Parts, objects: Objects, reach: Reach, stack: AsyncExitStack) -> Mapping[StepType, Executor]:
+    settings, scratch = parts.settings, parts.settings.home / "jobs"
+    # Sandboxes have the interpreter that has pyspark; rules for images are of no concern to EMR.
+    own = settings.model_copy(update={"python": interpreter(settings), "images": {}})
+    containers = ProcessContainers(own, scratch, reach)
+    stack.push_async_callback(containers.close)
+    embedded = settings.aws.endpoint == EMBEDDED
+    lake = StoreLake(parts.services.store) if embedded else RemoteLake(objects)
+    stubs = parts.stubs or Stubs()
+    programs = Programs(containers, objects, lake, settings, scratch, parts.clock, stubs)
+    clusters = Clusters(parts.catalog, parts.clock, settings.emr.step_concurrency)
+    return {
+        StepType.EMR: EmrExecutor(programs, clusters, parts.logs, parts.catalog, parts.clock),
+        StepType.EMR_SERVERLESS: EmrServerlessExecutor(
+            programs, parts.partition, parts.logs, parts.catalog, parts.clock
+        ),
+    }
 
 
 def _containers(parts: Parts, reach: Reach) -> AutoContainers:
@@ -110,26 +160,70 @@ def _containers(parts: Parts, reach: Reach) -> AutoContainers:
     )
 
 
-async def _objects(settings: Settings, stack: AsyncExitStack) -> tuple[Objects, Reach]:
-    """The buckets, with how a job reaches them over HTTP: given an address of ours that it can connect to, the URL."""
-    target = settings.aws.endpoint
-    if target != EMBEDDED:
-        remote = await stack.enter_async_context(RemoteObjects(target, region=settings.region))
-        return remote, _remote_reach(target)
-    store = ObjectStore(settings.home / "s3")
-    return LocalObjects(store), _embedded_reach(store, stack)
+def _callback(parts: Parts, stack: AsyncExitStack, stubbed: Callable[[str], bool]) -> CallbackExecutor:
+    settings, stubs = parts.settings, parts.stubs or Stubs()
+    embedded = settings.aws.endpoint == EMBEDDED
+    return CallbackExecutor(
+        parts.callbacks,
+        _outbox(parts, stack),
+        parts.services.url,
+        parts.logs,
+        parts.clock,
+        settings.callback_expiry,
+        _home_option(settings.home),
+        "AWS_ENDPOINT_URL" if embedded else "AWS_ENDPOINT_URL_SAGEMAKER",
+        lambda step: stubs.of(step) if stubbed(step) else None,
+    )
 
 
-def _embedded_reach(store: ObjectStore, stack: AsyncExitStack) -> Reach:
-    """Our own endpoint, started when the first job asks for it: a run of stubs never pays for a server."""
-    opened: list[Endpoint] = []
+def _outbox(parts: Parts, stack: AsyncExitStack) -> Outbox:
+    """Where messages go: into our own queues, which are served only then, or to another endpoint's."""
+    target = parts.settings.aws.endpoint
+    if target == EMBEDDED:
+        parts.services.serve("sqs", lambda: _sqs_app(parts.queues))
+        return LocalOutbox(parts.queues)
+    remote = RemoteOutbox(target, parts.settings.region)
+    stack.push_async_callback(remote.close)
+    return remote
 
-    async def reach(address: str) -> str:
-        if not opened:
-            opened.append(await stack.enter_async_context(Endpoint(store)))
-        return await opened[0].listen_on(address)
 
-    return reach
+def _sqs_app(queues: Queues) -> ASGIApp:
+    from sagelocal.cloud.sqs_http import sqs_app  # noqa: PLC0415 - start-up time: starlette
+
+    return sqs_app(queues)
+
+
+def _home_option(home: Path) -> str:
+    """What a command needs to find this state folder from the folder where we work."""
+    return "" if home == Path.cwd() / ".sagelocal" else f" --home {shlex.quote(str(home))}"
+
+
+async def _objects(parts: Parts, stack: AsyncExitStack) -> tuple[Objects, Reach]:
+    """The buckets, with how a job reaches AWS's services: given an address of ours that it can connect to, the URL."""
+    target = parts.settings.aws.endpoint
+    if target == EMBEDDED:
+        return LocalObjects(parts.services.store), parts.services.reach
+    remote = RemoteObjects(target, region=parts.settings.region)
+    return await stack.enter_async_context(remote), _remote_reach(target)
+
+
+def _lambda(
+    parts: Parts, reach: Reach, stack: AsyncExitStack, stubbed: Callable[[str], bool]
+) -> LambdaExecutor:
+    settings, folder = parts.settings, parts.settings.home / "functions"
+    functions = FunctionStore(parts.catalog, folder, parts.partition, settings.functions)
+    invoker = LocalInvoker(settings, folder, reach)
+    stack.push_async_callback(invoker.close)
+    if settings.aws.endpoint == EMBEDDED:
+        parts.services.serve("lambda", lambda: _lambda_app(parts, functions, invoker))
+    stubs = parts.stubs or Stubs()
+    return LambdaExecutor(functions, invoker.invoke, invoker.where, parts.logs, parts.clock, stubs, stubbed)
+
+
+def _lambda_app(parts: Parts, functions: FunctionStore, invoker: LocalInvoker) -> ASGIApp:
+    from sagelocal.cloud.functions_http import lambda_app  # noqa: PLC0415 - start-up time: starlette
+
+    return lambda_app(functions, invoker.invoke, parts.services.store, parts.clock)
 
 
 def _remote_reach(target: str) -> Reach:

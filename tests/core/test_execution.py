@@ -23,7 +23,7 @@ from sagelocal.events import (
     StopRequested,
 )
 from sagelocal.execution import STEP_FAILURE, Execution
-from sagelocal.jobs import Failed, Outcome, Stopped, Succeeded
+from sagelocal.jobs import Failed, Job, Outcome, Stopped, Succeeded
 from sagelocal.lifecycle import ExecutionStatus, IllegalTransitionError, StepStatus
 from sagelocal.plan import plan
 from sagelocal.state import Identity, Rules
@@ -81,8 +81,16 @@ class Story:
     def launched(self) -> list[str]:
         return [command.job.step for command in self.commands if isinstance(command, Launch)]
 
+    def whole(self) -> ExecutionStatus:
+        return self.execution.status
+
     def status(self, step: str) -> StepStatus:
         return self.execution.steps[step].status
+
+    def job(self, step: str) -> Job:
+        job = self.execution.steps[step].job
+        assert job
+        return job
 
 
 def test_everything_without_waits_is_launched_at_once_in_the_order_of_the_file() -> None:
@@ -113,7 +121,7 @@ def test_a_missing_property_fails_the_step_that_reads_it() -> None:
     reason = story.execution.steps["B"].reason or ""
     assert reason.startswith("ClientError: ")
     assert "other" in reason
-    assert story.execution.status is ExecutionStatus.FAILED
+    assert story.whole() is ExecutionStatus.FAILED
 
 
 def test_a_condition_is_decided_in_the_same_turn() -> None:
@@ -130,7 +138,7 @@ def test_followers_of_an_untaken_branch_never_start_and_the_run_succeeds() -> No
         lambda_step("Last", DependsOn=["After"]),
     )
     assert [story.status(name) for name in ("Yes", "After", "Last")] == [StepStatus.SKIPPED] * 3
-    assert story.execution.status is ExecutionStatus.SUCCEEDED
+    assert story.whole() is ExecutionStatus.SUCCEEDED
 
 
 def test_the_outcome_of_a_condition_renders_in_lower_case() -> None:
@@ -144,7 +152,7 @@ def test_a_fail_step_fails_the_execution_with_the_generic_text() -> None:
     story = Story(fail("F", "too bad"))
     assert story.commands == [Conclude("F")]
     story.tell(Started, "F")
-    assert story.execution.status is ExecutionStatus.FAILED
+    assert story.whole() is ExecutionStatus.FAILED
     assert story.execution.failure_reason == STEP_FAILURE
     assert story.execution.steps["F"].reason == "too bad"
 
@@ -160,10 +168,10 @@ def test_running_steps_end_in_peace_after_a_fail_step() -> None:
     story = Story(lambda_step("Slow"), fail("F", "no"))
     story.tell(Started, "Slow")
     story.tell(Started, "F")
-    assert story.execution.status is ExecutionStatus.EXECUTING
+    assert story.whole() is ExecutionStatus.EXECUTING
     story.tell(Finished, "Slow", Succeeded({}))
     assert story.status("Slow") is StepStatus.SUCCEEDED
-    assert story.execution.status is ExecutionStatus.FAILED
+    assert story.whole() is ExecutionStatus.FAILED
 
 
 def test_nothing_new_starts_after_a_failure() -> None:
@@ -179,7 +187,7 @@ def test_steps_that_wait_for_a_place_are_forgotten_after_a_failure() -> None:
     story = Story(lambda_step("A"), lambda_step("B"))
     assert Cancel("B") in story.run("A", Failed("boom", "AlgorithmError"))
     assert story.status("B") is StepStatus.SKIPPED
-    assert story.execution.status is ExecutionStatus.FAILED
+    assert story.whole() is ExecutionStatus.FAILED
 
 
 def test_unrelated_branches_go_on_after_a_failure_when_asked_to() -> None:
@@ -219,7 +227,7 @@ def test_a_handled_failure_completes_with_failures() -> None:
     story.run("A", Failed("x", "AlgorithmError"))
     story.run("Handler")
     assert story.status("Plain") is StepStatus.SKIPPED
-    assert story.execution.status is ExecutionStatus.COMPLETED_WITH_FAILURES
+    assert story.whole() is ExecutionStatus.COMPLETED_WITH_FAILURES
     assert story.execution.failure_reason is None
 
 
@@ -227,16 +235,16 @@ def test_a_handler_that_fails_fails_the_execution() -> None:
     story = Story(lambda_step("A"), lambda_step("H", DependsOn=[{"Step": "A", "Trigger": "Failed"}]))
     story.run("A", Failed("x", "AlgorithmError"))
     story.run("H", Failed("y", "AlgorithmError"))
-    assert story.execution.status is ExecutionStatus.FAILED
+    assert story.whole() is ExecutionStatus.FAILED
 
 
 def test_a_stop_cancels_what_runs_and_starts_nothing() -> None:
     story = Story(lambda_step("A"), lambda_step("B"), lambda_step("C", DependsOn=["A"]))
     story.tell(Started, "A")
     assert story.tell(StopRequested) == [Cancel("B"), Cancel("A")]
-    assert story.execution.status is ExecutionStatus.STOPPING
+    assert story.whole() is ExecutionStatus.STOPPING
     story.tell(Finished, "A", Stopped({}))
-    assert story.execution.status is ExecutionStatus.STOPPED
+    assert story.whole() is ExecutionStatus.STOPPED
     assert [story.status(name) for name in "ABC"] == [
         StepStatus.STOPPED,
         StepStatus.SKIPPED,
@@ -258,7 +266,7 @@ def test_a_step_that_succeeds_while_stopping_has_succeeded() -> None:
     story.tell(Finished, "A", Succeeded({}))
     assert story.status("A") is StepStatus.SUCCEEDED
     assert story.status("B") is StepStatus.SKIPPED
-    assert story.execution.status is ExecutionStatus.STOPPED
+    assert story.whole() is ExecutionStatus.STOPPED
 
 
 def test_a_step_that_fails_while_stopping_fails_the_execution() -> None:
@@ -266,7 +274,7 @@ def test_a_step_that_fails_while_stopping_fails_the_execution() -> None:
     story.tell(Started, "A")
     story.tell(StopRequested)
     story.tell(Finished, "A", Failed("timed out", "ClientError"))
-    assert story.execution.status is ExecutionStatus.FAILED
+    assert story.whole() is ExecutionStatus.FAILED
 
 
 def test_a_failure_before_the_stop_leaves_the_execution_stopped() -> None:
@@ -275,7 +283,7 @@ def test_a_failure_before_the_stop_leaves_the_execution_stopped() -> None:
     story.run("A", Failed("boom", "AlgorithmError"))
     story.tell(StopRequested)
     story.tell(Finished, "B", Stopped({}))
-    assert story.execution.status is ExecutionStatus.STOPPED
+    assert story.whole() is ExecutionStatus.STOPPED
 
 
 def test_a_job_stopped_from_outside_fails_its_step() -> None:
@@ -288,7 +296,7 @@ def test_a_stop_after_the_end_changes_nothing() -> None:
     story = Story(lambda_step("A"))
     story.run("A")
     assert story.tell(StopRequested) == []
-    assert story.execution.status is ExecutionStatus.SUCCEEDED
+    assert story.whole() is ExecutionStatus.SUCCEEDED
 
 
 def test_an_s3_object_is_fetched_before_the_step_that_reads_it_is_launched() -> None:
@@ -306,10 +314,8 @@ def test_an_s3_object_is_fetched_before_the_step_that_reads_it_is_launched() -> 
 
 
 def test_job_names_follow_sagemakers_pattern_and_do_not_change_on_replay() -> None:
-    names = {
-        Story(lambda_step("My_Long_Step_Name_Beyond_Twenty")).execution.steps.popitem()[1].job.name
-        for _ in "ab"
-    }  # type: ignore[union-attr]  # launched, so there is a job
+    step = "My_Long_Step_Name_Beyond_Twenty"
+    names = {Story(lambda_step(step)).job(step).name for _ in range(2)}
     (name,) = names
     assert name.startswith("pipelines-abcdefghijkl-My-Long-Step-Name-Be-")
 

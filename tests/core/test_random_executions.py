@@ -156,14 +156,17 @@ def graphs(draw: st.DrawFn) -> list[Node]:
     nodes: list[Node] = []
     for index in range(draw(st.integers(1, 10))):
         before = [node.name for node in nodes]
-        chosen = draw(st.lists(st.sampled_from(before), unique=True, max_size=3)) if before else []
+        chosen: list[str] = draw(st.lists(st.sampled_from(before), unique=True, max_size=3)) if before else []
         triggers = st.sampled_from(["Completed", "Completed", "Completed", "Failed", "Any", "Stopped"])
         node = Node(f"S{index}", waits=[(name, draw(triggers)) for name in chosen])
         conditions = [node.name for node in nodes if node.decision is not None]
-        if conditions and draw(st.booleans()):
-            node.branch = (draw(st.sampled_from(conditions)), draw(st.booleans()))
+        inside: bool = draw(st.booleans())
+        if conditions and inside:
+            side: bool = draw(st.booleans())
+            node.branch = (draw(st.sampled_from(conditions)), side)
         if draw(st.integers(0, 3)) == 0:
-            node.decision = draw(st.booleans())
+            decision: bool = draw(st.booleans())
+            node.decision = decision
         nodes.append(node)
     return nodes
 

@@ -37,11 +37,16 @@ EXPORTED = {
 
 
 def commands() -> dict[str, set[str]]:
-    """The commands of the command line, each with its options."""
+    """The commands of the command line, each with its options and those of its own commands."""
     group = typer.main.get_command(application(list(COMMANDS)))
     assert hasattr(group, "commands")
     return {
-        name: {option for parameter in command.params for option in parameter.opts}
+        name: {
+            option
+            for each in (command, *getattr(command, "commands", {}).values())
+            for parameter in each.params
+            for option in parameter.opts
+        }
         for name, command in group.commands.items()
     }
 

@@ -19,7 +19,7 @@ CONTRACTS: dict[str, dict[str, Any]] = {
 }
 FLOORS = [re.findall(r"[\w.]+", layer) for layer in CONTRACTS["floors"]["layers"]]
 TOOLKIT = ROOT / "executors" / "sagelocal_executors" / "toolkit"
-EXECUTORS = {"processing", "training", "models"}
+EXECUTORS = {"callback", "processing", "training", "models", "emr"}
 """The modules that hold an executor: they may not know one another."""
 
 
