@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from sagelocal.callbacks import Callbacks
 from sagelocal.check.whole import check_text
 from sagelocal.clock import Clock, SystemClock
 from sagelocal.cloud.catalog import Catalog
+from sagelocal.cloud.s3 import ObjectStore
 from sagelocal.cloud.seed import seed
+from sagelocal.cloud.services import Services
+from sagelocal.cloud.sqs import Queues
 from sagelocal.database import open_database
 from sagelocal.definition import parse
 from sagelocal.definition.pipeline import PipelineDefinition
@@ -36,10 +42,18 @@ from sagelocal.store.views import ExecutionView, StepView, Views, fresh, step_vi
 from sagelocal.values import Scalar
 from sagelocal_executors import Parts, Stubs, assemble, load_stubs
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
 # Doors may not import the executors themselves.
-__all__ = ["Engine", "Listener", "Stubs", "load_stubs", "open_logs", "open_views"]
+__all__ = ["Engine", "Listener", "Service", "Stubs", "load_stubs", "open_logs", "open_views"]
 
 Listener = Callable[[StepView | ExecutionView], None]
+
+Service = Callable[["Engine"], "ASGIApp"]
+"""Makes the app that serves an AWS service of an engine over HTTP."""
+
+_PIPELINE_NAME = re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,255}")  # boto: PipelineName
 
 
 @dataclass(slots=True)
@@ -60,6 +74,8 @@ class Engine:
         stubs: what the stub runtime does per step (`sagelocal_executors.containers.stub.load_stubs`).
         executors: your own executors, per kind of step, in place of or besides ours.
         clock: where moments come from.
+        services: what its endpoint serves besides S3, SQS and Lambda, by signing name (`sagelocal.api.SERVICES`).
+        port: of 127.0.0.1, where the endpoint is open from the beginning; None: any, opened when a step needs it.
     """
 
     def __init__(
@@ -69,6 +85,8 @@ class Engine:
         stubs: Stubs | None = None,
         executors: Mapping[StepType, Executor] | None = None,
         clock: Clock | None = None,
+        services: Mapping[str, Service] | None = None,
+        port: int | None = None,
     ) -> None:
         self.settings = settings
         self.logs = open_logs(settings)
@@ -76,21 +94,45 @@ class Engine:
         self._stubs = stubs
         self._own = dict(executors or {})
         self._partition = Partition(settings.region, settings.account)
+        self._services = dict(services or {})
+        self._endpoint = Services(ObjectStore(settings.home / "s3"), settings.home, port)
+        self.callbacks = Callbacks(self._clock)
         self._runs: dict[str, _Run] = {}
         self._listeners: list[Listener] = []
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            # Only now, so that what was opened is closed when the next thing cannot be.
+            self._stack = stack.pop_all()
+        return self
+
+    async def _open(self, stack: AsyncExitStack) -> None:
         connection = open_database(self.settings.home / "state.db")
-        self._stack.callback(connection.close)
+        stack.callback(connection.close)
         self._journal = Journal(connection)
         self.views = Views(self._journal, self._partition, self.logs.where)
+        queues = Queues(connection, self._clock, self._partition)
         parts = Parts(
-            self.settings, self.logs, self._partition, self._clock, Catalog(connection), self._stubs
+            self.settings,
+            self.logs,
+            self._partition,
+            self._clock,
+            Catalog(connection),
+            self._endpoint,
+            queues,
+            self.callbacks,
+            self._stubs,
         )
-        self._assembly = await self._stack.enter_async_context(assemble(parts))
+        self._assembly = await stack.enter_async_context(assemble(parts))
         self._executors: Mapping[StepType, Executor] = {**self._assembly.executors, **self._own}
-        return self
+        for name, service in self._services.items():
+            self._endpoint.serve(name, partial(service, self))
+        # After the rest, as it shall be closed before whatever it serves.
+        await stack.enter_async_context(self._endpoint)
+        # It waits for its requests: those that wait for a message are told now that there is none.
+        stack.callback(queues.close)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -98,6 +140,7 @@ class Engine:
         for run in self._runs.values():
             if not run.task.done():
                 run.driver.stop()
+        self.callbacks.close()
         await asyncio.gather(*(run.task for run in self._runs.values()), return_exceptions=True)
         await self._stack.aclose()
 
@@ -105,8 +148,12 @@ class Engine:
         """Create a pipeline, or give it a new definition; its ARN is returned.
 
         Raises:
+            UsageError: no pipeline may have that name.
             DefinitionError: the definition is wrong; all that is wrong, at once.
         """
+        if not _PIPELINE_NAME.fullmatch(name):
+            message = f"{name!r} cannot be the name of a pipeline: write letters and digits with single hyphens between, at most 256"
+            raise UsageError(message)
         check_text(definition)
         arn = self._partition.pipeline(name)
         self._journal.put_pipeline(name, arn, definition, self._clock.now())
@@ -171,6 +218,10 @@ class Engine:
             NotFoundError: this engine runs no such execution.
         """
         self._run(execution).driver.stop()
+
+    async def url(self) -> str:
+        """Where this engine is reached over HTTP: the AWS_ENDPOINT_URL of whoever works with it."""
+        return await self._endpoint.url()
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` on the event loop with every step and execution that changes."""
@@ -262,6 +313,9 @@ def open_logs(settings: Settings) -> StepLogs:
 def open_views(settings: Settings) -> Views:
     """The executions of a state folder, for reading without an engine; looking leaves no state behind."""
     path = settings.home / "state.db"
+    if settings.home.exists() and not settings.home.is_dir():
+        message = f"{settings.home} is no folder: name the state folder with --home or SAGELOCAL_HOME"
+        raise UsageError(message)
     journal = Journal(open_database(path if path.exists() else ":memory:"))
     return Views(journal, Partition(settings.region, settings.account), open_logs(settings).where)
 

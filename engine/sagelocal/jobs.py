@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sagelocal.definition.steps import PropertyFile, StepType
+from sagelocal.definition.steps import OutputParameter, PropertyFile, StepType
 from sagelocal.values import JsonObject, ObjectText
 
 
@@ -23,6 +23,7 @@ class Job:
         arguments: the resolved ``Arguments``, i.e. the request of the Create operation without its name.
         extras: the other resolved keys of the step: ``FunctionArn``, ``SqsQueueUrl``, the Check keys …
         property_files: the files that the executor must read when the job has succeeded.
+        outputs: the values that a Lambda or Callback step promises to return.
     """
 
     execution: str
@@ -33,6 +34,7 @@ class Job:
     arguments: JsonObject
     extras: JsonObject = field(default_factory=dict)
     property_files: tuple[PropertyFile, ...] = ()
+    outputs: tuple[OutputParameter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from sagelocal.cloud import disk
 from sagelocal.names import execution_id
 
 NOTE = "[sagelocal] "
@@ -27,9 +29,10 @@ class StepLog:
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Line buffered, so that `sagelocal logs` and a killed engine see every whole line.
-        self._file = self._path.open("a", encoding="utf-8", errors="replace", buffering=1)
+        with disk.faults(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Line buffered, so that `sagelocal logs` and a killed engine see every whole line.
+            self._file = self._path.open("a", encoding="utf-8", errors="replace", buffering=1)
         return self
 
     def __exit__(
@@ -37,7 +40,9 @@ class StepLog:
     ) -> None:
         with self._lock:
             if self._file:
-                self._file.close()
+                # What could not be written was told of when it was; closing would only try, and say it, again.
+                with suppress(OSError):
+                    self._file.close()
             self._file = None
 
     def line(self, text: str) -> None:
@@ -45,7 +50,8 @@ class StepLog:
         with self._lock:
             if self._file is None:
                 return
-            self._file.write(text.rstrip("\r\n") + "\n")
+            with disk.faults(self._path):
+                self._file.write(text.rstrip("\r\n") + "\n")
         self._announce(text)
 
     def note(self, text: str) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from sagelocal.errors import UsageError
 
 _ALPHABET = string.ascii_lowercase + string.digits
+_MIXED = string.ascii_letters + string.digits
+_CALLBACK_TOKEN_LENGTH = 10
 _JOB_NAME_LENGTH = 63
 _STEP_PART_LENGTH = 20
 
@@ -69,6 +71,19 @@ def job_name(execution: str, step: str, attempt: int, prefix: str | None = None)
         return f"{base}-{identity}-{token}-{failures}"
     name = f"pipelines-{identity}-{step[:_STEP_PART_LENGTH].replace('_', '-')}-{token}"
     return f"{name}-{failures}" if failures else name
+
+
+def callback_token(execution: str, step: str, attempt: int) -> str:
+    """The token of a Callback step's attempt: 10 letters and digits (semantics 07 §7.1).
+
+    Derived as a job's name is, so that a restarted engine awaits the token that was sent.
+    """
+    number = int.from_bytes(hashlib.sha256(f"{execution}/{step}/{attempt}/callback".encode()).digest())
+    letters = []
+    for _ in range(_CALLBACK_TOKEN_LENGTH):
+        number, rest = divmod(number, len(_MIXED))
+        letters.append(_MIXED[rest])
+    return "".join(letters)
 
 
 def _token(text: str) -> str:

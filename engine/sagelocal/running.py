@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from sagelocal.api import SERVICES
 from sagelocal.check.whole import check_text
 from sagelocal.engine import Engine, Stubs, load_stubs
 from sagelocal.errors import DefinitionError, Problem
@@ -60,7 +61,8 @@ async def run(
     chosen = settings or _settings(loaded.folder)
     if runtime is not None:
         chosen = chosen.model_copy(update={"runtime": Runtime(runtime)})
-    async with Engine(chosen, stubs=load_stubs(stubs) if isinstance(stubs, str | Path) else stubs) as engine:
+    given = load_stubs(stubs) if isinstance(stubs, str | Path) else stubs
+    async with Engine(chosen, stubs=given, services=SERVICES) as engine:
         pipeline = engine.create_pipeline(name or loaded.name, loaded.text)
         return await engine.wait(await engine.start(pipeline, parameters, max_parallel=max_parallel))
 

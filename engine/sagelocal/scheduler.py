@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 from sagelocal.clock import Clock
+from sagelocal.cloud import disk
 from sagelocal.definition.steps import StepType
 from sagelocal.errors import MachineError
 from sagelocal.events import (
@@ -35,6 +36,8 @@ from sagelocal.values import ObjectText
 Record = Callable[[Sequence[Event]], None]
 Fetcher = Callable[[str], Awaitable[ObjectText]]
 Inbox = asyncio.Queue[Event]
+
+_INSIST_SECONDS = 0.5
 
 
 class Places:
@@ -154,9 +157,14 @@ class Driver:
                 group.create_task(self._read(step, uri))
             case Cancel(step):
                 if step in self._tasks:
-                    self._tasks[step].cancel()
+                    self._cancel(self._tasks[step], group)
                 else:
                     self._forgotten.add(step)
+
+    def _cancel(self, task: asyncio.Task[Outcome], group: asyncio.TaskGroup) -> None:
+        """Stop a job; the second time insist, as a cancellation that follows another at once is lost in it."""
+        if task.cancel() and task.cancelling() > 1:
+            group.create_task(_insist(task))
 
     def _start_ready(self, group: asyncio.TaskGroup) -> list[Job]:
         """Start jobs while there are places, in the plan's order; Fail steps take effect after that."""
@@ -193,7 +201,13 @@ class Driver:
         task.add_done_callback(lambda done: self._report(job, done))
 
     async def _run(self, job: Job) -> Outcome:
-        return await self._executors[job.kind].run(job)
+        try:
+            # What an executor does not explain itself: it cannot write its files, as a rule.
+            with disk.faults():
+                return await self._executors[job.kind].run(job)
+        except MachineError as error:
+            message = f"step {job.step}: {error}"
+            raise MachineError(message) from error
 
     def _report(self, job: Job, task: asyncio.Task[Outcome]) -> None:
         self._tasks.pop(job.step, None)
@@ -202,6 +216,10 @@ class Driver:
         elif task.exception() is None:
             self._inbox.put_nowait(Finished(job.step, task.result(), self._clock.now()))
         else:
+            # The task group has just cancelled the others: once more, as a job that waits for a person must not go on.
+            for other in self._tasks.values():
+                if other.cancelling() < 2:
+                    other.cancel()
             self._inbox.put_nowait(Finished(job.step, _our_fault(task.exception()), self._clock.now()))
 
     async def _read(self, step: str, uri: str) -> None:
@@ -217,6 +235,12 @@ class Driver:
             self._record(events)
             for event in events:
                 self._execution.apply(event)
+
+
+async def _insist(task: asyncio.Task[Outcome]) -> None:
+    while not task.done():
+        await asyncio.wait({task}, timeout=_INSIST_SECONDS)
+        task.cancel()
 
 
 def _our_fault(error: BaseException | None) -> Failed:

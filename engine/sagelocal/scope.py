@@ -127,6 +127,7 @@ def prepare(facts: Facts, step: Step, now: float) -> Job:
         arguments=_object(resolve(arguments, scope)),
         extras=_object(resolve(step.extras, scope)),
         property_files=step.property_files,
+        outputs=step.output_parameters,
     )
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sagelocal.errors import UsageError
 from sagelocal.nearest import did_you_mean
@@ -29,6 +29,9 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Rule = TypeVar("Rule", bound=_Frozen)
+
+
 class ImageRule(_Frozen):
     """What stands in for the images that match a pattern.
 
@@ -43,10 +46,62 @@ class ImageRule(_Frozen):
     family: str | None = None
 
 
+class FunctionRule(_Frozen):
+    """Which code runs as the Lambda functions that match a pattern; a bare text is short for its `code`.
+
+    Attributes:
+        code: a Python file, a folder or a zip, relative to the configuration file; ``code:handler`` names the handler, too.
+            None: the code that CreateFunction was given.
+        handler: ``module.function``; for a Python file the function alone will do.
+        python: the interpreter; None: that of the settings.
+        docker: an image with a Lambda runtime (``public.ecr.aws/lambda/nodejs:20``) that runs the code instead.
+        timeout: in seconds.
+        memory: in MB.
+        environment: the function's variables, over those that it was created with.
+        queues: names or URLs of the queues whose messages the function is given as events.
+        batch: the most messages of one event.
+    """
+
+    code: Path | None = None
+    handler: str | None = None
+    python: Path | None = None
+    docker: str | None = None
+    timeout: float | None = Field(default=None, gt=0, le=900)
+    memory: int | None = Field(default=None, ge=1, le=10240)
+    environment: Mapping[str, str] = Field(default_factory=dict)
+    queues: tuple[str, ...] = ()
+    batch: int = Field(default=10, ge=1, le=10)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        given = {"code": value} if isinstance(value, str | Path) else value
+        if not isinstance(given, dict) or not isinstance(given.get("code"), str | Path):
+            return given
+        code, colon, handler = str(given["code"]).rpartition(":")
+        return {"handler": handler, **given, "code": code} if colon else given
+
+
 class StepSettings(_Frozen):
     """What is special about one step; `runtime` overrides the run's."""
 
     runtime: Runtime | None = None
+
+
+class EmrSettings(_Frozen):
+    """How steps of EMR and EMR Serverless run.
+
+    Attributes:
+        python: the interpreter whose pyspark runs them; None: that of the settings.
+        outcome: how a step ends when there is no pyspark and no stub for it.
+        duration: seconds that it takes then, on the run's clock.
+        step_concurrency: steps that one cluster runs at a time, unless its ClusterConfig says otherwise (1 at EMR).
+    """
+
+    python: Path | None = None
+    outcome: Literal["COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"] = "COMPLETED"
+    duration: float = Field(default=0.0, ge=0)
+    step_concurrency: int = Field(default=1, ge=1, le=256)
 
 
 class Target(_Frozen):
@@ -65,11 +120,14 @@ class Settings(_Frozen):
         runtime: what plays containers, unless a step says otherwise.
         python: the interpreter that the process runtime uses unless an image rule names one; None: the one running us.
         images: pattern of ImageUri (as fnmatch) to what stands in for it; the first match counts.
+        functions: pattern of ARN or name (as fnmatch) to the code of the Lambda function; the first match counts.
+        emr: how steps of EMR run, or end without running.
         s3: S3 URI of an object or prefix to the file or folder that is put there before a run.
         parameters: defaults for pipeline parameters, before those of the definition.
         steps: per step name, what is special about it.
         aws: where calls that we do not serve ourselves go.
         stop_grace: seconds between SIGTERM and SIGKILL (120 at SageMaker, semantics 08 §8.2).
+        callback_expiry: seconds that a Callback step waits for its answer (7 days; semantics 13, U4).
         lower_case_pipeline_name: render ``Execution.PipelineName`` in lower case (semantics 13, U24).
         start_after_failure: start steps of unrelated branches after a step has failed (semantics 13, U2).
         create_model_package_groups: let RegisterModel create a missing group (semantics 13, U16).
@@ -81,11 +139,14 @@ class Settings(_Frozen):
     runtime: Runtime = Runtime.AUTO
     python: Path | None = None
     images: Mapping[str, ImageRule] = Field(default_factory=dict)
+    functions: Mapping[str, FunctionRule] = Field(default_factory=dict)
+    emr: EmrSettings = EmrSettings()
     s3: Mapping[str, Path] = Field(default_factory=dict)
     parameters: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
     steps: Mapping[str, StepSettings] = Field(default_factory=dict)
     aws: Target = Target()
     stop_grace: float = Field(default=120.0, ge=0)
+    callback_expiry: float = Field(default=7 * 86_400.0, gt=0)
     lower_case_pipeline_name: bool = False
     start_after_failure: bool = False
     create_model_package_groups: bool = True
@@ -96,6 +157,15 @@ class Settings(_Frozen):
         for uri in value:
             if not uri.startswith("s3://"):
                 message = f"{uri!r} is not an S3 URI: write s3://bucket/key"
+                raise ValueError(message)
+        return value
+
+    @field_validator("functions")
+    @classmethod
+    def _fed_functions(cls, value: Mapping[str, FunctionRule]) -> Mapping[str, FunctionRule]:
+        for name, rule in value.items():
+            if rule.queues and set("*?[") & set(name):
+                message = f"{name!r} has queues, but is a pattern: name the one function that they feed"
                 raise ValueError(message)
         return value
 
@@ -166,27 +236,39 @@ def _explain(error: ValidationError, source: Path | None) -> Iterator[str]:
         known = [
             *Settings.model_fields,
             *ImageRule.model_fields,
+            *FunctionRule.model_fields,
             *StepSettings.model_fields,
+            *EmrSettings.model_fields,
             *Target.model_fields,
         ]
-        message = "unknown setting" if item["type"] == "extra_forbidden" else item["msg"]
-        unknown = str(item["loc"][-1]) if item["loc"] else ""
-        yield f"{source or 'settings'}: {key}: {message}{did_you_mean(unknown, known)}"
+        place = f"{source or 'settings'}: {key}"
+        if item["type"] == "extra_forbidden":
+            yield f"{place}: unknown setting{did_you_mean(str(item['loc'][-1]), known)}"
+        else:
+            yield f"{place}: {item['msg'].removeprefix('Value error, ')}"
 
 
 def _absolute(settings: Settings, base: Path, base_home: Path) -> Settings:
-    rules = {
-        pattern: rule.model_copy(update={"python": _under(base, rule.python)}) if rule.python else rule
-        for pattern, rule in settings.images.items()
+    images = {pattern: _placed(base, rule, "python") for pattern, rule in settings.images.items()}
+    functions = {
+        pattern: _placed(base, rule, "code", "python") for pattern, rule in settings.functions.items()
     }
     return settings.model_copy(
         update={
             "home": _under(base_home, settings.home),
             "python": _under(base, settings.python) if settings.python else None,
-            "images": rules,
+            "images": images,
+            "functions": functions,
+            "emr": _placed(base, settings.emr, "python"),
             "s3": {uri: _under(base, path) for uri, path in settings.s3.items()},
         }
     )
+
+
+def _placed(base: Path, rule: Rule, *members: str) -> Rule:
+    """The rule with these members, where it has them, as absolute paths."""
+    given = {member: getattr(rule, member) for member in members}
+    return rule.model_copy(update={member: _under(base, path) for member, path in given.items() if path})
 
 
 def _under(base: Path, path: Path) -> Path:

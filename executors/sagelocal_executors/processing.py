@@ -33,7 +33,7 @@ from sagelocal_executors.requests import (
     parse_processing,
 )
 from sagelocal_executors.tools import Launch, Tools
-from sagelocal_executors.trees import remove
+from sagelocal_executors.trees import reclaim, remove
 
 _MESSAGE_BYTES = 1024
 _FAST_FILE = "Value 'FastFile' for 'ProcessingS3InputMode' failed to satisfy enum value set: [Pipe, File]"
@@ -181,6 +181,7 @@ class _Work:
                 self.tools.containers, specs, output, [mirror.run(self.tools.clock) for mirror in mirrors]
             )
         finally:
+            await asyncio.to_thread(reclaim, self.tools.folder / self.job.name)
             for mirror in mirrors:
                 await mirror.sync()
         message = self._exit_message(hosts)

@@ -8,6 +8,7 @@ from sagelocal.cloud.objects import Objects
 from sagelocal.definition.steps import PropertyFile
 from sagelocal.nearest import listed
 from sagelocal.values import ObjectText
+from sagelocal_executors.containers.stub import PLACEHOLDER
 
 
 async def read_property_files(
@@ -32,4 +33,6 @@ async def _read(objects: Objects, file: PropertyFile, outputs: Mapping[str, str]
     if file.file_path in there:
         return text
     fault = f"property file {file.name!r}: output {file.output_name!r} ({output}) has no file {file.file_path!r}; there: {listed(there)}"
+    if PLACEHOLDER in there:
+        fault += f": the stub runtime made it up; give {file.file_path!r} its content under outputs in --stubs FILE"
     return ObjectText(text.uri, None, fault)

@@ -23,7 +23,7 @@ from sagelocal_executors.requests import parse_training
 from sagelocal_executors.tools import Tools
 from sagelocal_executors.training_data import plan_training
 from sagelocal_executors.training_files import TrainingFiles
-from sagelocal_executors.trees import remove
+from sagelocal_executors.trees import reclaim, remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class _Work:
         try:
             spec, end = await run_together(self.tools.containers, specs, output, beside)
         finally:
+            await asyncio.to_thread(reclaim, self.tools.folder / self.job.name)
             for mirror in checkpoints:
                 await mirror.sync()
         if end.code != 0 and not end.timed_out:

@@ -22,6 +22,7 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code (see `sagelocal.errors`)."""
     output.prepare()
+    faults.state_folder.set(None)
     try:
         return _call(arguments)
     except KeyboardInterrupt:

@@ -16,10 +16,11 @@ COMMANDS = {
     "show": "sagelocal.cli.past",
     "steps": "sagelocal.cli.past",
     "logs": "sagelocal.cli.logs",
+    "callback": "sagelocal.cli.callback",
 }
-"""Each command and the module that holds the function of that name, with a trailing ``_`` where Python has the name."""
+"""Each command and the module that holds the function, or the group of commands, of that name, with a trailing ``_`` where Python has the name."""
 
-_PANELS = {"check": "Definitions", "graph": "Definitions", "run": "Executions"}
+_PANELS = {"check": "Definitions", "graph": "Definitions", "run": "Executions", "callback": "Executions"}
 
 
 def call(arguments: Sequence[str]) -> int:
@@ -54,7 +55,11 @@ def application(names: Sequence[str]) -> typer.Typer:
     for name in names:
         module = importlib.import_module(COMMANDS[name])
         function = getattr(module, name, None) or getattr(module, f"{name}_")
-        app.command(name, rich_help_panel=_PANELS.get(name, "Past executions"))(function)
+        panel = _PANELS.get(name, "Past executions")
+        if isinstance(function, typer.Typer):
+            app.add_typer(function, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(function)
     return app
 
 

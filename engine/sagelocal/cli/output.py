@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -37,6 +38,16 @@ def _coloured(stream: TextIO) -> bool:
 def say_json(value: Json) -> None:
     """Print one JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def plain(text: str) -> str:
+    """The text without colours and all else that would make a terminal do something; a job may print anything."""
+    return _CONTROL.sub("\ufffd", _ESCAPE.sub("", text))
+
+
+# ECMA-48: a control sequence, or an operating system command, or any other escape.
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def seconds(length: float) -> str:

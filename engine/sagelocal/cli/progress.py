@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sagelocal.cli.output import counted, seconds
+from sagelocal.cli.output import counted, plain, seconds
 from sagelocal.logs import NOTE
 from sagelocal.store.views import ExecutionView, StepView
 
@@ -75,7 +75,7 @@ class Lines:
         self._known[view.name] = (view.status, view.attempt)
         parts = [f"{view.name} ({view.type}) {view.status}", *_remarks(view)]
         if view.failure_reason and view.status == "Failed":
-            parts.append(view.failure_reason.splitlines()[0])
+            parts.append(plain(view.failure_reason.partition("\n")[0]))
         self.note(f"{time.time() - self._started:8.1f} s  {' · '.join(parts)}")
 
     def line(self, execution: str, step: str, text: str) -> None:
@@ -100,17 +100,20 @@ class Board:
 
     def line(self, execution: str, step: str, text: str) -> None:  # noqa: ARG002 - Progress has it
         # Colours and progress bars (carriage returns) of the job would upset the table.
-        self._last_lines[step] = Text.from_ansi(text.rstrip()[-_MAX_LINE:]).plain.removeprefix(NOTE)
+        self._last_lines[step] = plain(text.rstrip().rpartition("\r")[2][-_MAX_LINE:]).removeprefix(NOTE)
 
     def note(self, text: str) -> None:
         self._console.print(Text(text, "yellow"))
 
     def render(self) -> RenderableType:
         """The table as it is now; when the terminal is too low for all steps, those under way come first."""
-        table = Table(box=None, show_header=False, pad_edge=False, expand=True)
-        for _ in range(3):
-            table.add_column(no_wrap=True, overflow="ellipsis")
-        table.add_column(justify="right", no_wrap=True)
+        # Room for the ^C that the terminal writes behind the table: wrapped, it would push a line out of our reach.
+        width = max(self._console.width - len("^C "), 20)
+        table = Table(box=None, show_header=False, pad_edge=False, expand=True, width=width)
+        table.add_column(no_wrap=True, min_width=1)
+        for _ in range(2):
+            table.add_column(no_wrap=True, overflow="ellipsis", max_width=width // 2)
+        table.add_column(justify="right", no_wrap=True, min_width=6)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         names = self._names()
         for name in names:
@@ -153,7 +156,7 @@ class Board:
     def _remark(self, view: StepView) -> str:
         """Why it failed; while it runs, what it printed last; else where it ran."""
         if view.status == "Failed":
-            return (view.failure_reason or "").partition("\n")[0]
+            return plain((view.failure_reason or "").partition("\n")[0])
         line = self._last_lines.get(view.name) if view.status in _UNDER_WAY else None
         return line or " · ".join(_remarks(view, timed=False))
 

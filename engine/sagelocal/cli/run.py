@@ -13,11 +13,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from sagelocal.api import SERVICES
 from sagelocal.cli.checking import Checked, checked
 from sagelocal.cli.configuration import settings_of
 from sagelocal.cli.documents import execution_document
 from sagelocal.cli.options import AsJson, Config, Home, Source
-from sagelocal.cli.output import say_json
+from sagelocal.cli.output import say, say_json
 from sagelocal.cli.parameters import given
 from sagelocal.cli.progress import Progress, shown
 from sagelocal.cli.summary import say_summary
@@ -71,6 +72,12 @@ def run(
         str | None,
         typer.Option(metavar="PIPELINE", help="The pipeline's name, instead of that of the file or folder."),
     ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, max=65535, help="Where S3, SQS, Lambda and SageMaker answer; 0: any."
+        ),
+    ] = None,
     config: Config = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -91,8 +98,12 @@ def run(
     found = checked(source)
     settings = settings_of(config, home, found.source.folder, runtime=runtime)
     wish = _Wish(found, name or found.source.name, given(parameter or [], parameters), max_parallel)
-    engine = Engine(settings, stubs=load_stubs(stubs) if stubs else None)
-    view = asyncio.run(_run(engine, wish))
+    engine = Engine(settings, stubs=load_stubs(stubs) if stubs else None, services=SERVICES, port=port)
+    try:
+        view = asyncio.run(_run(engine, wish))
+    except asyncio.CancelledError:
+        say("Stopped: nothing was started.", "yellow", error=True)
+        raise typer.Exit(EXIT_CODES["Stopped"]) from None
     if as_json:
         say_json(execution_document(view))
     else:
@@ -103,14 +114,27 @@ def run(
 async def _run(engine: Engine, wish: _Wish) -> ExecutionView:
     """The ended execution."""
     types = {name: step.type.value for name, step in wish.checked.plan.steps.items()}
-    async with engine:
-        engine.create_pipeline(wish.name, wish.checked.source.text)
-        arn = await engine.start(wish.name, wish.parameters, max_parallel=wish.max_parallel)
-        # `start` returns before anything runs, so nothing is missed by looking only now.
-        with shown(Console(stderr=True), types) as progress, _on_interrupt(_Stop(engine, arn, progress)):
-            engine.subscribe(progress.change)
-            engine.logs.subscribe(progress.line)
-            return await engine.wait(arn)
+    with _on_interrupt(_cancel_us()) as interrupt:
+        async with engine:
+            engine.create_pipeline(wish.name, wish.checked.source.text)
+            arn = await engine.start(wish.name, wish.parameters, max_parallel=wish.max_parallel)
+            # `start` returns before anything runs, so nothing is missed by looking only now.
+            with shown(Console(stderr=True), types) as progress:
+                interrupt.act = _Stop(engine, arn, progress)
+                engine.subscribe(progress.change)
+                engine.logs.subscribe(progress.line)
+                engine.callbacks.subscribe(lambda awaited: progress.note(f"{awaited.step} {awaited.hint}"))
+                return await engine.wait(arn)
+
+
+def _cancel_us() -> Callable[[], None]:
+    task = asyncio.current_task()
+    assert task
+
+    def cancel() -> None:
+        task.cancel()
+
+    return cancel
 
 
 @dataclass(slots=True)
@@ -122,7 +146,13 @@ class _Stop:
     progress: Progress
     asked: bool = False
 
+    def ended(self) -> bool:
+        return self.engine.views.execution(self.arn).ended is not None
+
     def __call__(self) -> None:
+        if self.ended():
+            # All that is left is to close, which must not be broken off.
+            return
         again = "Stopping without waiting for the jobs."
         first = "Stopping: the jobs are asked to end. Interrupt again to kill them."
         self.progress.note(again if self.asked else first)
@@ -130,17 +160,27 @@ class _Stop:
         self.engine.stop(self.arn)
 
 
+@dataclass(slots=True)
+class _Interrupt:
+    """What an interrupt does at the moment."""
+
+    act: Callable[[], None]
+
+    def __call__(self) -> None:
+        self.act()
+
+
 @contextmanager
-def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
-    """Call `act` on the event loop at each Ctrl-C or SIGTERM."""
-    loop = asyncio.get_running_loop()
+def _on_interrupt(act: Callable[[], None]) -> Iterator[_Interrupt]:
+    """Act on the event loop at each Ctrl-C or SIGTERM, at first by `act`."""
+    loop, interrupt = asyncio.get_running_loop(), _Interrupt(act)
     signals = (signal.SIGINT, signal.SIGTERM)
     # Windows has no signal handlers in its loop: there Ctrl-C cancels the main task, and SIGTERM just ends us.
     with suppress(NotImplementedError):
         for number in signals:
-            loop.add_signal_handler(number, act)
+            loop.add_signal_handler(number, interrupt)
     try:
-        yield
+        yield interrupt
     finally:
         with suppress(NotImplementedError):
             for number in signals:

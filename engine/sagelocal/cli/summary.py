@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sagelocal.cli.output import counted, say, seconds
+from sagelocal.cli.output import counted, plain, say, seconds
 from sagelocal.cli.outputs import outputs
 from sagelocal.cli.progress import GLYPHS
 from sagelocal.cloud.s3 import ObjectStore
@@ -15,6 +15,7 @@ from sagelocal.settings import Settings
 from sagelocal.store.views import ExecutionView, StepView
 
 _TAIL = 10
+_LONGEST = 500
 
 
 def say_summary(view: ExecutionView, settings: Settings, logs: StepLogs) -> None:
@@ -39,15 +40,20 @@ def say_summary(view: ExecutionView, settings: Settings, logs: StepLogs) -> None
 def _say_failure(view: ExecutionView, step: StepView, logs: StepLogs) -> None:
     say()
     say(f"✗ {step.name} ({step.type}) Failed", "bold red")
-    say("\n".join(f"  {line}" for line in (step.failure_reason or "no reason given").splitlines()), "red")
+    say(_indented(step.failure_reason or "no reason given"), "red")
     # What a Processing job's container left in /opt/ml/output/message; its FailureReason does not repeat it.
     if words := step.properties.get("ExitMessage"):
-        say("\n".join(f"  {line}" for line in str(words).splitlines()), "red")
+        say(_indented(str(words)), "red")
     tail = logs.tail(view.arn, step.name, _TAIL)
     for line in tail:
-        say(f"  │ {line}", "dim")
+        shown = plain(line)
+        say(f"  │ {shown[:_LONGEST]}{'…' * (len(shown) > _LONGEST)}", "dim")
     if tail:
         say(f"  log: {relative(logs.path(view.arn, step.name))}", "dim")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {plain(line)}" for line in text.split("\n"))
 
 
 def _say_untaken(view: ExecutionView) -> None:
@@ -73,9 +79,12 @@ def say_outputs(view: ExecutionView, settings: Settings) -> None:
 def _next(view: ExecutionView, failed: list[StepView], settings: Settings) -> Iterator[str]:
     """Commands to try; with ``--home`` where another folder's state would be looked at without it."""
     home = "" if settings.home == Path.cwd() / ".sagelocal" else f" --home {relative(settings.home)}"
-    interesting = [*failed, *reversed(view.steps)]
+    stopped = [step for step in view.steps if step.status == "Stopped"]
+    interesting = [*failed, *stopped, *reversed(view.steps)]
     if interesting:
-        yield f"sagelocal logs {view.id} {interesting[0].name}{home}"
+        # Only what ran somewhere has a log.
+        if interesting[0].where:
+            yield f"sagelocal logs {view.id} {interesting[0].name}{home}"
         yield f"sagelocal show {view.id} --step {interesting[0].name}{home}"
     else:
         yield f"sagelocal show {view.id}{home}"

@@ -28,6 +28,12 @@ class Kind(StrEnum):
     ENDPOINT_CONFIG = "endpoint-config"
     ENDPOINT = "endpoint"
     INFERENCE_COMPONENT = "inference-component"
+    FUNCTION = "function"
+    EVENT_SOURCE_MAPPING = "event-source-mapping"
+    EMR_CLUSTER = "emr-cluster"
+    EMR_STEP = "emr-step"
+    EMR_APPLICATION = "emr-serverless-application"
+    EMR_JOB_RUN = "emr-serverless-job-run"
 
 
 @dataclass(frozen=True, slots=True)

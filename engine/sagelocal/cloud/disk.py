@@ -35,7 +35,7 @@ _ADVICE = {
 
 
 @contextmanager
-def faults(where: Path) -> Iterator[None]:
+def faults(where: Path | None = None) -> Iterator[None]:
     """Translate what the disk refuses.
 
     Raises:
@@ -47,7 +47,7 @@ def faults(where: Path) -> Iterator[None]:
         advice = _ADVICE.get(error.errno or 0)
         if advice is None:
             raise
-        message = f"{error.filename or where}: {error.strerror}: {advice}"
+        message = f"{error.filename or where or 'this machine'}: {error.strerror}: {advice}"
         raise MachineError(message) from error
 
 

@@ -85,6 +85,15 @@ class Journal:
         with explained("state.db"):
             return [name for (name,) in self._connection.execute("SELECT name FROM pipelines ORDER BY name")]
 
+    def pipeline_records(self) -> list[tuple[str, str, float, float, float | None]]:
+        """Of all pipelines, by name: name, ARN, when created, when given its latest definition, when last started."""
+        query = (
+            "SELECT p.name, p.arn, p.created, p.updated, max(e.created) FROM pipelines p "
+            "LEFT JOIN executions e ON e.pipeline = p.name GROUP BY p.name ORDER BY p.name"
+        )
+        with explained("state.db"):
+            return self._connection.execute(query).fetchall()
+
     def definition(self, pipeline: str) -> tuple[int, str] | None:
         """Number and text of a pipeline's latest version; None when there is no such pipeline."""
         with explained("state.db"):

@@ -9,7 +9,8 @@ from sagelocal.definition import parse
 from sagelocal.definition.steps import StepType
 from sagelocal.errors import NotFoundError
 from sagelocal.execution import Execution, replay
-from sagelocal.names import Partition
+from sagelocal.expressions import render
+from sagelocal.names import Partition, callback_token
 from sagelocal.nearest import did_you_mean
 from sagelocal.plan import plan
 from sagelocal.state import Identity, StepState
@@ -30,6 +31,38 @@ _METADATA: Mapping[StepType, tuple[str, str]] = {
     StepType.JOB: ("Job", "JobArn"),
 }
 """Per kind of step: the member of Metadata, and where its Arn stands in the Describe answer (semantics 02 §2.1)."""
+
+
+_OUTPUT_STEPS: Mapping[StepType, Mapping[str, str]] = {
+    StepType.LAMBDA: {"Arn": "FunctionArn"},
+    StepType.CALLBACK: {"CallbackToken": "CallbackToken", "SqsQueueUrl": "SqsQueueUrl"},
+}
+"""Per kind of step that returns declared outputs: the members of Metadata, and where each stands in the step or its answer."""
+_RUN_STEPS: Mapping[StepType, Mapping[str, str]] = {
+    StepType.EMR: {
+        "ClusterId": "ClusterId",
+        "StepId": "Id",
+        "StepName": "Name",
+        "LogFilePath": "LogFilePath",
+    },
+    StepType.EMR_SERVERLESS: {
+        member: member for member in ("ApplicationId", "JobRunId", "JobRunName", "LogFilePath")
+    },
+}
+"""Per kind of step without an ARN: the members of Metadata, and where each stands in its answer."""
+_LONGEST_VALUE = 1024
+"""Characters of an output's value in Metadata (boto: OutputParameter)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineView:
+    """One pipeline as ListPipelines lists it; moments are seconds since the epoch, `last_started` None before any run."""
+
+    name: str
+    arn: str
+    created: float
+    updated: float
+    last_started: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +136,10 @@ class Views:
         self._journal = journal
         self._partition = partition
         self._where = where
+
+    def pipelines(self) -> list[PipelineView]:
+        """All pipelines, by name."""
+        return [PipelineView(*row) for row in self._journal.pipeline_records()]
 
     def executions(self, pipeline: str | None = None) -> list[ExecutionView]:
         """All executions, newest first; of one pipeline when named."""
@@ -201,7 +238,29 @@ def metadata(kind: StepType, state: StepState) -> JsonObject:
         return {"Condition": {"Outcome": str(state.decision)}}
     if state.message is not None:
         return {"Fail": {"ErrorMessage": state.message}}
+    if kind in _OUTPUT_STEPS:
+        return _output_metadata(kind, state)
+    if kind in _RUN_STEPS:
+        answer = state.outcome.properties if state.outcome else {}
+        members = {name: answer[key] for name, key in _RUN_STEPS[kind].items() if key in answer}
+        return {kind.value: members} if members else {}
     member, arn = _METADATA.get(kind, ("", ""))
     if state.outcome is None or arn not in state.outcome.properties:
         return {}
     return {member: {"Arn": state.outcome.properties[arn]}}
+
+
+def _output_metadata(kind: StepType, state: StepState) -> JsonObject:
+    """The Metadata of a step that returns declared outputs; their values are texts there (boto: OutputParameter)."""
+    if state.job is None:
+        return {}
+    answer = state.outcome.properties if state.outcome else {}
+    token = callback_token(state.job.execution, state.job.step, state.job.attempt)
+    known = {**state.job.extras, **answer, "CallbackToken": token}
+    members = {name: known[key] for name, key in _OUTPUT_STEPS[kind].items() if known.get(key) is not None}
+    outputs = answer.get("OutputParameters")
+    if isinstance(outputs, Mapping):
+        members["OutputParameters"] = [
+            {"Name": name, "Value": render(value)[:_LONGEST_VALUE]} for name, value in outputs.items()
+        ]
+    return {kind.value: members}

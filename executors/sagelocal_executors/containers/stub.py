@@ -24,7 +24,7 @@ _CONFIG = "/opt/ml/config/processingjobconfig.json"
 _MODEL = "/opt/ml/model"
 _REASONS = ("/opt/ml/output/failure", "/opt/ml/output/message")
 """Where a training and a processing container say why they failed (semantics 08 §8.1, §8.2)."""
-_PLACEHOLDER = "sagelocal-stub.txt"
+PLACEHOLDER = "sagelocal-stub.txt"
 _PLACEHOLDER_TEXT = "Written by sagelocal's stub runtime in the place of a real output.\n"
 
 
@@ -175,7 +175,7 @@ def _write_outputs(spec: ContainerSpec, stub: Stub) -> None:
         for path in places.values():
             folder = _host_path(spec, path)
             if folder is not None and not (folder.exists() and any(folder.iterdir())):
-                _write(folder, _PLACEHOLDER, _PLACEHOLDER_TEXT)
+                _write(folder, PLACEHOLDER, _PLACEHOLDER_TEXT)
 
 
 def _places(spec: ContainerSpec) -> dict[str, str]:
