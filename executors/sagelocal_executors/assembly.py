@@ -13,6 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 from sagelocal.callbacks import Callbacks
 from sagelocal.clock import Clock
 from sagelocal.cloud.catalog import Catalog
+from sagelocal.cloud.event_source_mappings import EventSourceMappings
+from sagelocal.cloud.event_sources import Feeder
 from sagelocal.cloud.functions import FunctionStore
 from sagelocal.cloud.objects import LocalObjects, Objects
 from sagelocal.cloud.outbox import LocalOutbox, Outbox, RemoteOutbox
@@ -34,6 +36,7 @@ from sagelocal_executors.emr.lake import RemoteLake, StoreLake
 from sagelocal_executors.emr.programs import Programs, interpreter
 from sagelocal_executors.emr.serverless import EmrServerlessExecutor
 from sagelocal_executors.emr.steps import EmrExecutor
+from sagelocal_executors.functions.feeding import Notes, feeds, sources
 from sagelocal_executors.functions.invoker import LocalInvoker
 from sagelocal_executors.functions.step import LambdaExecutor
 from sagelocal_executors.models import ModelExecutor, RegisterModelExecutor
@@ -93,9 +96,10 @@ async def assemble(parts: Parts) -> AsyncIterator[Assembly]:
         objects, reach = await _objects(parts, stack)
         containers = _containers(parts, reach)
         stack.push_async_callback(containers.close)
+        lambdas, mappings = _lambda(parts, reach, stack, stubbed)
         executors: dict[StepType, Executor] = {
             **_jobs(parts, containers, objects, stubbed),
-            StepType.LAMBDA: _lambda(parts, reach, stack, stubbed),
+            StepType.LAMBDA: lambdas,
             StepType.CALLBACK: _callback(parts, stack, stubbed),
             **_emr(parts, objects, reach, stack),
         }
@@ -103,6 +107,8 @@ async def assemble(parts: Parts) -> AsyncIterator[Assembly]:
             kind: Overridden(executor, lambda step: stubs.of(step).properties)
             for kind, executor in executors.items()
         }
+        if feeds(settings):
+            mappings.begin(sources(settings))  # tasks, which run when the engine has built the rest
         yield Assembly(overridden, objects, containers.missing)
 
 
@@ -209,21 +215,33 @@ async def _objects(parts: Parts, stack: AsyncExitStack) -> tuple[Objects, Reach]
 
 def _lambda(
     parts: Parts, reach: Reach, stack: AsyncExitStack, stubbed: Callable[[str], bool]
-) -> LambdaExecutor:
+) -> tuple[LambdaExecutor, EventSourceMappings]:
     settings, folder = parts.settings, parts.settings.home / "functions"
     functions = FunctionStore(parts.catalog, folder, parts.partition, settings.functions)
     invoker = LocalInvoker(settings, folder, reach)
     stack.push_async_callback(invoker.close)
+    notes = Notes(settings.home / "logs" / "functions", parts.logs, parts.callbacks)
+    feeder = Feeder(parts.queues, functions, invoker.invoke, parts.clock, notes.log, notes.tell)
+    mappings = EventSourceMappings(parts.catalog, feeder, parts.clock)
+    stack.push_async_callback(mappings.close)
     if settings.aws.endpoint == EMBEDDED:
-        parts.services.serve("lambda", lambda: _lambda_app(parts, functions, invoker))
+        parts.services.serve("lambda", lambda: _lambda_app(parts, functions, invoker, mappings))
     stubs = parts.stubs or Stubs()
-    return LambdaExecutor(functions, invoker.invoke, invoker.where, parts.logs, parts.clock, stubs, stubbed)
+    lambdas = LambdaExecutor(
+        functions, invoker.invoke, invoker.where, parts.logs, parts.clock, stubs, stubbed
+    )
+    return lambdas, mappings
 
 
-def _lambda_app(parts: Parts, functions: FunctionStore, invoker: LocalInvoker) -> ASGIApp:
-    from sagelocal.cloud.functions_http import lambda_app  # noqa: PLC0415 - start-up time: starlette
+def _lambda_app(
+    parts: Parts, functions: FunctionStore, invoker: LocalInvoker, mappings: EventSourceMappings
+) -> ASGIApp:
+    # Imported here: starlette costs start-up time.
+    from sagelocal.cloud.event_sources_http import event_source_routes  # noqa: PLC0415 - start-up time
+    from sagelocal.cloud.functions_http import lambda_app  # noqa: PLC0415 - start-up time
 
-    return lambda_app(functions, invoker.invoke, parts.services.store, parts.clock)
+    more = event_source_routes(mappings, functions, parts.partition)
+    return lambda_app(functions, invoker.invoke, parts.services.store, parts.clock, more)
 
 
 def _remote_reach(target: str) -> Reach:

@@ -1,0 +1,1 @@
+"""Lambda functions run on this machine as Lambda runs them."""
