@@ -5,6 +5,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 VENV_AWS ?= .venv-aws
 VENV_SDK ?= .venv-sdk
+VENV_SPARK ?= .venv-spark
 # What `make test` runs, and in how many processes.
 TESTS ?= tests
 JOBS ?= 2
@@ -25,6 +26,8 @@ OURS = --editable '.[sklearn,xgboost]' $(DEV)
 OURS_AWS = --editable '.[aws]' $(DEV)
 # The SageMaker SDK as its users have it: it talks to us over HTTP only and never shares our packages.
 SDK = 'sagemaker<3'
+# Spark is 450 MB, which nobody should wait for who only wants to try something: apart from the rest, too.
+SPARK = 'pyspark>=3.5'
 
 # $(call environment,FOLDER,WHAT TO INSTALL): a virtual environment, untouched (no pip, no network) while it is right.
 define environment
@@ -53,7 +56,7 @@ help:  ## show this list
 setup: $(VENV)/.ready ;@:  ## make .venv with everything that is needed; does nothing when it is there
 
 .PHONY: setup_all
-setup_all: setup $(VENV_AWS)/.ready $(VENV_SDK)/.ready  ## also .venv-aws (aiobotocore) and .venv-sdk (SageMaker SDK)
+setup_all: setup $(VENV_AWS)/.ready $(VENV_SDK)/.ready $(VENV_SPARK)/.ready  ## also .venv-aws (aiobotocore), .venv-sdk (SageMaker SDK), .venv-spark
 
 $(VENV)/.ready: pyproject.toml
 	$(call environment,$(VENV),$(OURS))
@@ -61,6 +64,8 @@ $(VENV_AWS)/.ready: pyproject.toml
 	$(call environment,$(VENV_AWS),$(OURS_AWS))
 $(VENV_SDK)/.ready: pyproject.toml
 	$(call environment,$(VENV_SDK),$(SDK))
+$(VENV_SPARK)/.ready: pyproject.toml
+	$(call environment,$(VENV_SPARK),$(SPARK))
 
 .PHONY: demo
 demo: setup  ## run the abalone pipeline, without Docker or network
@@ -81,7 +86,7 @@ test: setup_all pytest  ## run all tests; those that need Docker only where a da
 
 .PHONY: pytest
 pytest: setup
-	@$(VENV)/bin/pytest -n $(JOBS) --dist loadgroup $(TESTS) $(PYTEST_ARGS)
+	@$(VENV)/bin/pytest -n $(JOBS) --dist loadfile $(TESTS) $(PYTEST_ARGS)
 
 .PHONY: check
 check: format_check lint types imports  ## formatting, lint, types, the floors of the house
@@ -110,5 +115,5 @@ fix: setup  ## format, and repair what ruff can
 
 .PHONY: clean
 clean:  ## remove everything that was made here: environments, caches, state
-	rm -rf .venv .venv-aws .venv-sdk .sagelocal .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .venv-aws .venv-sdk .venv-spark .sagelocal .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	find engine executors fixtures tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -170,13 +170,13 @@ def training_job(**arguments: Any) -> Job:
 
 
 @cache
-def _service() -> ServiceModel:
-    return ServiceModel(botocore.loaders.Loader().load_service_model("sagemaker", "service-2"))
+def _service(name: str) -> ServiceModel:
+    return ServiceModel(botocore.loaders.Loader().load_service_model(name, "service-2"))
 
 
-def _check(shape_name: str, value: Mapping[str, Any]) -> None:
+def _check(shape_name: str, value: Mapping[str, Any], service: str = "sagemaker") -> None:
     """Assert that the value has the API's shape: required and known members, types, enumerations."""
-    shape = _service().shape_for(shape_name)
+    shape = _service(service).shape_for(shape_name)
     report = ParamValidator().validate(json.loads(json.dumps(value)), shape)
     assert not report.has_errors(), report.generate_report()
     _check_enums(value, shape)
@@ -196,3 +196,13 @@ def _check_enums(value: Any, shape: Any) -> None:
 @pytest.fixture(name="check_shape", scope="session")
 def _check_shape() -> Callable[[str, Mapping[str, Any]], None]:
     return _check
+
+
+@pytest.fixture(name="check_emr", scope="session")
+def _check_emr() -> Callable[[str, Mapping[str, Any]], None]:
+    return lambda name, value: _check(name, value, "emr")
+
+
+@pytest.fixture(name="check_serverless", scope="session")
+def _check_serverless() -> Callable[[str, Mapping[str, Any]], None]:
+    return lambda name, value: _check(name, value, "emr-serverless")
