@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import json
-from collections.abc import Mapping
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
+from sagelocal.api.faults import described
+from sagelocal.callbacks import Awaited, Failure, Success
+from sagelocal.cloud.sqs import Queues
+from sagelocal.database import open_database
 from sagelocal.definition import parse, walk
-from sagelocal.definition.steps import StepType
 from sagelocal.engine import Engine
 from sagelocal.errors import SagelocalError
-from sagelocal.jobs import Failed, Job, Outcome, Succeeded
+from sagelocal.names import Partition
 from sagelocal.settings import Runtime, Settings
 from sagelocal.store.views import ExecutionView, StepView
 from sagelocal_executors import Stubs
@@ -28,9 +31,6 @@ CASES: list[dict[str, Any]] = yaml.safe_load(
 )
 
 LATER = {
-    "lambda-": "what a function returns, and its limits: Lambda steps come with their own issue",
-    "callback-": "queues and tokens come with their own issue",
-    "large-500-callbacks": "queues and tokens come with their own issue",
     "retry-": "retry policies come with their own issue",
     "cache-": "caching comes with its own issue",
     "selective-": "selective execution comes with its own issue",
@@ -63,26 +63,11 @@ class VirtualClock:
         """Jump to the next sleeper whenever the loop has been quiet for a while."""
         while True:
             await asyncio.sleep(0.01)
+            while self._sleepers and self._sleepers[0][2].done():
+                heapq.heappop(self._sleepers)  # cancelled: no reason for time to pass
             if self._sleepers:
                 self._now, _, future = heapq.heappop(self._sleepers)
-                if not future.done():
-                    future.set_result(None)
-
-
-class Echo:
-    """Stands in for Lambda, which comes later: succeeds or fails as the case says, and remembers what it was given."""
-
-    def __init__(self, stubs: Mapping[str, Any], clock: VirtualClock) -> None:
-        self._stubs = stubs
-        self._clock = clock
-
-    async def run(self, job: Job) -> Outcome:
-        stub = self._stubs.get(job.step) or {}
-        if stub.get("duration"):
-            await self._clock.sleep(stub["duration"])
-        if stub.get("fail"):
-            return Failed(f"ClientError: {stub['fail']['reason']}", "ClientError")
-        return Succeeded({"OutputParameters": stub.get("outputs", {})})
+                future.set_result(None)
 
 
 def stubs_of(case: dict[str, Any], definition: str) -> Stubs:
@@ -103,14 +88,16 @@ def stubs_of(case: dict[str, Any], definition: str) -> Stubs:
             "duration": stub.get("duration", 0),
             "properties": stub.get("properties", {}),
             "outputs": outputs,
+            "values": stub.get("outputs", {}),
             **({"failure": {"reason": stub["fail"]["reason"]}} if stub.get("fail") else {}),
         }
+    # Callback steps are not stubbed: the message goes out, and the answer that the case wants comes in.
     return Stubs.model_validate({"steps": steps})
 
 
 def text_of(definition: dict[str, Any]) -> str:
     if "$ref" in definition:
-        return (FIXTURES / definition["$ref"]).read_text(encoding="utf-8")
+        return (FIXTURES / str(definition["$ref"])).read_text(encoding="utf-8")
     return json.dumps(definition)
 
 
@@ -130,13 +117,17 @@ class Stage:
         self.definition = text_of(case["definition"])
         write_objects(case, home)
         self.clock = VirtualClock()
+        self.home = home
+        self.answers = {name: stub["callback"] for name, stub in case["stubs"].items() if "callback" in stub}
+        self.errors: list[str] = []
+        self._tokens: dict[str, str] = {}
         self.engine = Engine(
-            Settings(home=home, runtime=Runtime.STUB),
+            Settings(home=home, runtime=Runtime.AUTO if self.answers else Runtime.STUB),
             stubs=stubs_of(case, self.definition),
-            executors={StepType.LAMBDA: Echo(case["stubs"], self.clock)},
             clock=self.clock,
         )
         self.engine.subscribe(self._act)
+        self.engine.callbacks.subscribe(self._answer)
         self._pending = [action for action in case.get("actions", []) if "when" in action]
         self._arns: list[str] = []
 
@@ -156,9 +147,33 @@ class Stage:
                 for _ in starts:
                     limit = limits[-1] if limits else None
                     self._arns.append(await engine.start(name, self.case["parameters"], max_parallel=limit))
-                return [await engine.wait(arn) for arn in self._arns]
+                views = [await engine.wait(arn) for arn in self._arns]
+                self._act_after()
+                return views
         finally:
             passing.cancel()
+
+    def _answer(self, awaited: Awaited) -> None:
+        """Answer as the case says, once the message is out."""
+        self._tokens[awaited.step] = awaited.token
+        stub = self.answers.get(awaited.step) or self.answers["*"]
+        answer = Success(stub["success"]) if "success" in stub else Failure(stub["failure"])
+        asyncio.get_running_loop().call_soon(self.engine.callbacks.answer, awaited.token, answer)
+
+    def _act_after(self) -> None:
+        """Do what the case wants done when a step is over."""
+        for action in self.case.get("actions", []):
+            if action["do"] == "send-success":
+                try:
+                    self.engine.callbacks.answer(self._tokens[action["after"]], Success({}))
+                except SagelocalError as error:
+                    self.errors.append(described(error)[0])
+
+    async def messages(self) -> list[dict[str, Any]]:
+        """What the Callback steps have sent."""
+        with closing(open_database(self.home / "state.db")) as connection:
+            queues = Queues(connection, self.clock, Partition("us-east-1", "000000000000"))
+            return [json.loads(message.body) for message in await queues.receive("q", 10)]
 
     def _act(self, change: StepView | ExecutionView) -> None:
         """Do what the case wants done while a step executes."""
@@ -167,7 +182,8 @@ class Stage:
                 self._pending.remove(action)
                 match action["do"]:
                     case "stop":
-                        self.engine.stop(self._arns[0])
+                        # Not at once: what is told is that the step begins, and it shall have begun.
+                        asyncio.get_running_loop().call_soon(self.engine.stop, self._arns[0])
                     case "update":
                         self.engine.create_pipeline("MyPipeline", text_of(action["definition"]))
 
@@ -206,9 +222,7 @@ def compare(view: ExecutionView, expected: dict[str, Any]) -> None:
         if "metadata" in wanted:
             assert step.metadata == wanted["metadata"]
     assert not set(expected.get("not_listed", [])) & set(steps)
-    for name, values in (expected.get("resolved") or {}).items():
-        for path, value in values.items():
-            assert at(steps[name].arguments, path) == value
+    compare_arguments(steps, expected)
     names = list(steps)
     for before, after in expected.get("order", []):
         assert names.index(before) < names.index(after)
@@ -219,6 +233,13 @@ def compare(view: ExecutionView, expected: dict[str, Any]) -> None:
         assert parallel([view]) <= expected["max_parallel"]
     for text in expected.get("fail_step_message_contains", []):
         assert any(text in str(step.metadata) for step in view.steps if step.type == "Fail")
+
+
+def compare_arguments(steps: dict[str, StepView], expected: dict[str, Any]) -> None:
+    for key, read in (("resolved", lambda value: value), ("resolved_json", json.loads)):
+        for name, values in (expected.get(key) or {}).items():
+            for path, value in values.items():
+                assert read(at(steps[name].arguments, path)) == value
 
 
 @pytest.mark.parametrize("case", NOW, ids=lambda case: case["id"])
@@ -233,6 +254,13 @@ async def test_case(case: dict[str, Any], tmp_path: Path) -> None:
     assert not stage._pending
     for view in views:
         compare(view, expected.get("each", expected))
+    if "api_errors_any" in expected:
+        assert len(stage.errors) == 1
+        assert stage.errors[0] in expected["api_errors_any"]
+    if "queue_messages" in expected:
+        for message, wanted in zip(await stage.messages(), expected["queue_messages"], strict=True):
+            assert set(wanted["has"]) <= set(message)
+            assert {key: message[key] for key in wanted if key != "has"}.items() <= wanted.items()
     if "max_parallel_over_both_at_least" in expected:
         assert parallel(views) >= expected["max_parallel_over_both_at_least"]
 

@@ -128,8 +128,10 @@ def test_an_unknown_step_is_named_with_the_nearest_one() -> None:
     told = problems(step("Train"), step("B", reads="Steps.Trian.OutputParameters['o']", DependsOn=["Trainn"]))
     assert told == [
         "step B: Steps[1].DependsOn[0]: Step Trainn is undefined. (did you mean 'Train'?)",
-        "step B: Steps[1].Arguments.x: {'Get': 'Steps.Trian.OutputParameters['o']'}: Step Trian is undefined. "
-        "(did you mean 'Train'?)",
+        (
+            "step B: Steps[1].Arguments.x: {'Get': 'Steps.Trian.OutputParameters['o']'}: Step Trian is undefined. "
+            "(did you mean 'Train'?)"
+        ),
     ]
 
 

@@ -96,7 +96,7 @@ class Gauge:
         self.now = 0
         self.most = 0
 
-    async def __call__(self, job: Job) -> Outcome:
+    async def __call__(self, _job: Job) -> Outcome:
         self.now += 1
         self.most = max(self.most, self.now)
         for _ in range(3):

@@ -105,9 +105,14 @@ def test_a_state_from_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 def test_an_interrupted_transaction_leaves_no_trace(tmp_path: Path) -> None:
     connection = open_database(tmp_path / "state.db")
-    with pytest.raises(ZeroDivisionError), transaction(connection):
-        connection.execute("INSERT INTO pipelines VALUES ('p', 'a', 0.0, 0.0)")
-        raise ZeroDivisionError
+
+    def interrupted() -> None:
+        with transaction(connection):
+            connection.execute("INSERT INTO pipelines VALUES ('p', 'a', 0.0, 0.0)")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
     assert connection.execute("SELECT count(*) FROM pipelines").fetchone() == (0,)
 
 
