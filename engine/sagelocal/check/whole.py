@@ -12,7 +12,6 @@ from sagelocal.definition.pipeline import PipelineDefinition
 from sagelocal.errors import DefinitionError, Problem
 from sagelocal.plan import Plan, plan
 
-
 MAX_CHARACTERS: Final = 1_048_576
 """What CreatePipeline takes (botocore: PipelineDefinition)."""
 

@@ -58,6 +58,11 @@ class Queues:
         for waiting in self._waiting.values():
             waiting.wake_all()
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody waits any more: receivers return at once."""
+        return self._closed
+
     def queue(self, name_or_url: str) -> Queue:
         """The queue of that name or URL; made with SQS's defaults when there is none (a FIFO one by its name)."""
         return self.directory.queue(name_or_url)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from sagelocal.cloud.sqs_faults import SqsError, invalid, missing
 
@@ -92,6 +93,30 @@ class Message:
     @property
     def body_md5(self) -> str:
         return md5(self.body.encode())
+
+
+def _milliseconds(moment: float) -> str:
+    return str(int(moment * 1000))
+
+
+SYSTEM_ATTRIBUTES: Final[Mapping[str, Callable[[Message], str | None]]] = {
+    "SenderId": lambda _: None,  # of the account, not of the message
+    "SentTimestamp": lambda message: _milliseconds(message.sent),
+    "ApproximateReceiveCount": lambda message: str(message.received),
+    "ApproximateFirstReceiveTimestamp": lambda message: _milliseconds(message.first_received),
+    "SequenceNumber": lambda message: message.sequence,
+    "MessageDeduplicationId": lambda message: message.deduplication,
+    "MessageGroupId": lambda message: message.group,
+    "AWSTraceHeader": lambda message: message.trace,
+    "DeadLetterQueueSourceArn": lambda message: message.source,
+}
+"""What SQS itself says about a message."""
+
+
+def system_attributes(message: Message, sender: str) -> dict[str, str]:
+    """Those of `SYSTEM_ATTRIBUTES` that the message has; `sender` is the account that sent it."""
+    known = {name: text(message) for name, text in SYSTEM_ATTRIBUTES.items()} | {"SenderId": sender}
+    return {name: text for name, text in known.items() if text}
 
 
 def md5(data: bytes) -> str:

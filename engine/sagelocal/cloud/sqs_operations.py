@@ -181,7 +181,7 @@ def _check_whole(entries: Sequence[Arguments]) -> None:
 async def receive_message(call: Call) -> Arguments:
     given = call.arguments
     system = [*given.get("AttributeNames", []), *given.get("MessageSystemAttributeNames", [])]
-    _check_known(system, _SYSTEM)
+    _check_known(system, frozenset({"All", *sqs_messages.SYSTEM_ATTRIBUTES}))
     messages = await call.queues.receive(
         call.queue().name,
         given.get("MaxNumberOfMessages", 1),
@@ -195,16 +195,14 @@ async def receive_message(call: Call) -> Arguments:
 
 def _message(message: Message, sender: str, system: Sequence[str], names: Sequence[str]) -> Arguments:
     attributes = sqs_messages.chosen(message.attributes, names)
-    known = {name: text(message) for name, text in _SYSTEM.items()} | {"SenderId": sender}
+    known = sqs_messages.system_attributes(message, sender)
     return _without_nothing(
         {
             "MessageId": message.id,
             "ReceiptHandle": message.receipt,
             "MD5OfBody": message.body_md5,
             "Body": message.body,
-            "Attributes": {
-                name: text for name, text in known.items() if text and ("All" in system or name in system)
-            },
+            "Attributes": {name: text for name, text in known.items() if "All" in system or name in system},
             "MD5OfMessageAttributes": sqs_messages.attributes_md5(attributes),
             "MessageAttributes": {name: _given(each) for name, each in attributes.items()},
         }
@@ -214,24 +212,6 @@ def _message(message: Message, sender: str, system: Sequence[str], names: Sequen
 def _given(attribute: AttributeValue) -> Arguments:
     member = "BinaryValue" if isinstance(attribute.value, bytes) else "StringValue"
     return {member: attribute.value, "DataType": attribute.data_type}
-
-
-def _milliseconds(moment: float) -> str:
-    return str(int(moment * 1000))
-
-
-_SYSTEM: Final[Mapping[str, Callable[[Message], str | None]]] = {
-    "All": lambda _: None,
-    "SenderId": lambda _: None,  # of the account, not of the message
-    "SentTimestamp": lambda message: _milliseconds(message.sent),
-    "ApproximateReceiveCount": lambda message: str(message.received),
-    "ApproximateFirstReceiveTimestamp": lambda message: _milliseconds(message.first_received),
-    "SequenceNumber": lambda message: message.sequence,
-    "MessageDeduplicationId": lambda message: message.deduplication,
-    "MessageGroupId": lambda message: message.group,
-    "AWSTraceHeader": lambda message: message.trace,
-    "DeadLetterQueueSourceArn": lambda message: message.source,
-}
 
 
 async def delete_message(call: Call) -> Arguments:
