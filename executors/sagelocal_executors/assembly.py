@@ -36,7 +36,7 @@ from sagelocal_executors.emr.lake import RemoteLake, StoreLake
 from sagelocal_executors.emr.programs import Programs, interpreter
 from sagelocal_executors.emr.serverless import EmrServerlessExecutor
 from sagelocal_executors.emr.steps import EmrExecutor
-from sagelocal_executors.functions.feeding import Notes, feeds, sources
+from sagelocal_executors.functions.feeding import LONGEST_GRACE, Notes, feeds, sources
 from sagelocal_executors.functions.invoker import LocalInvoker
 from sagelocal_executors.functions.step import LambdaExecutor
 from sagelocal_executors.models import ModelExecutor, RegisterModelExecutor
@@ -222,7 +222,8 @@ def _lambda(
     stack.push_async_callback(invoker.close)
     notes = Notes(settings.home / "logs" / "functions", parts.logs, parts.callbacks)
     feeder = Feeder(parts.queues, functions, invoker.invoke, parts.clock, notes.log, notes.tell)
-    mappings = EventSourceMappings(parts.catalog, feeder, parts.clock)
+    grace = min(settings.stop_grace, LONGEST_GRACE)
+    mappings = EventSourceMappings(parts.catalog, feeder, parts.clock, grace)
     stack.push_async_callback(mappings.close)
     if settings.aws.endpoint == EMBEDDED:
         parts.services.serve("lambda", lambda: _lambda_app(parts, functions, invoker, mappings))

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -224,11 +225,7 @@ async def test_messages_stay_hidden_while_a_function_may_run(fed: Fed) -> None:
         await release.wait()
         return answer
 
-    fed.mappings = EventSourceMappings(
-        fed.catalog,
-        Feeder(fed.queues, fed.functions, slow, fed.clock, fed._log, fed._told),
-        fed.clock,
-    )
+    fed.mappings = EventSourceMappings(fed.catalog, replace(fed.mappings._feeder, invoke=slow), fed.clock)
     fed.mappings.begin([SOURCE])
     await fed.events.get()
     fed.clock.advance(3)
@@ -294,6 +291,29 @@ async def test_a_broken_function_is_not_called_without_pause(fed: Fed) -> None:
 
     assert fed.events.qsize() <= 5  # one for each that waits at the queue
     assert 1.0 in [fed.clock.slept.get_nowait() for _ in range(fed.clock.slept.qsize())]
+
+
+async def test_a_function_that_has_begun_may_finish(fed: Fed) -> None:
+    release = asyncio.Event()
+
+    async def slow(_: Function, __: bytes, ___: Callable[[str], None]) -> Invoked:
+        begun.set()
+        await release.wait()
+        return Invoked(b"null")
+
+    begun = asyncio.Event()
+    feeder = replace(fed.mappings._feeder, invoke=slow)
+    mappings = EventSourceMappings(fed.catalog, feeder, fed.clock, grace=30.0)
+    fed.queues.send("work", "nearly done")
+    mappings.begin([SOURCE])
+    await begun.wait()
+
+    closing = asyncio.create_task(mappings.close())
+    await fed.idle()
+    release.set()
+    await closing
+
+    assert (fed.count(), fed.count("NotVisible")) == ("0", "0")
 
 
 async def test_the_end_of_the_queues_is_the_end_of_the_feeding(fed: Fed) -> None:
@@ -397,6 +417,22 @@ async def test_what_cannot_be_mapped_is_refused(service: Service, change: dict[s
     assert says in await service.refused("create_event_source_mapping", **arguments)
 
 
+@pytest.mark.parametrize(("types", "left"), [([], "0"), (["ReportBatchItemFailures"], "1")])
+async def test_a_mapping_asks_for_the_failures_of_single_messages_or_does_not(
+    fed: Fed, service: Service, types: list[str], left: str
+) -> None:
+    bad = fed.queues.send("work", "bad")
+    fed.answers = [Invoked(json.dumps({"batchItemFailures": [{"itemIdentifier": bad.id}]}).encode())]
+
+    await service.call(
+        "create_event_source_mapping", EventSourceArn=ARN, FunctionName="f", FunctionResponseTypes=types
+    )
+    await fed.events.get()
+    await fed.idle()
+
+    assert fed.count("NotVisible") == left
+
+
 async def test_a_queue_feeds_a_function_once(fed: Fed, service: Service) -> None:
     fed.mappings.begin([SOURCE])
 
@@ -408,7 +444,11 @@ async def test_a_queue_feeds_a_function_once(fed: Fed, service: Service) -> None
 
 async def test_mappings_survive_a_restart(tmp_path: Path) -> None:
     before = Fed(tmp_path, tmp_path / "state.db")
-    empty = {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 0, "FunctionResponseTypes": []}
+    empty: dict[str, Any] = {
+        "BatchSize": 10,
+        "MaximumBatchingWindowInSeconds": 0,
+        "FunctionResponseTypes": [],
+    }
     before.mappings.create({"EventSourceArn": ARN, "FunctionArn": FUNCTION_ARN, "State": "Enabled", **empty})
     await before.mappings.close()
     before.connection.close()

@@ -19,7 +19,7 @@ from sagelocal.errors import UsageError
 from sagelocal.names import Partition
 from sagelocal.settings import Settings, load_settings
 from sagelocal.store.views import ExecutionView
-from sagelocal_executors.functions.feeding import feeds
+from sagelocal_executors.functions.feeding import feeds, sources
 
 QUEUE = "https://sqs.us-east-1.amazonaws.com/000000000000/work"
 
@@ -98,30 +98,24 @@ def counts(home: Path) -> tuple[str, str]:
     return found["ApproximateNumberOfMessages"], found["ApproximateNumberOfMessagesNotVisible"]
 
 
-async def gone(home: Path) -> None:
-    """Wait for the end of the invocation, which outlives its answer by a moment."""
-    while counts(home) != ("0", "0"):
-        await asyncio.sleep(0.01)
-
-
 async def test_a_function_answers_a_step_from_its_queue(tmp_path: Path) -> None:
     configured = settings(tmp_path, HANDLER)
     async with Engine(configured, services=SERVICES) as engine:
         view = await ended(engine, 0.5)
-        await gone(configured.home)
 
     assert view.status == "Succeeded"
     assert view.steps[1].properties["OutputParameters"] == {"rows": 4, "first": "ada"}
+    assert counts(configured.home) == ("0", "0")
 
 
 async def test_a_function_answers_with_a_failure(tmp_path: Path) -> None:
     configured = settings(tmp_path, HANDLER)
     async with Engine(configured, services=SERVICES) as engine:
         view = await ended(engine, 0.0)
-        await gone(configured.home)
 
     assert view.status == "Failed"
     assert view.steps[0].failure_reason == "ClientError: a share of nothing"
+    assert counts(configured.home) == ("0", "0")
 
 
 async def test_a_function_that_fails_leaves_its_message_and_the_engine_alone(tmp_path: Path) -> None:
@@ -147,6 +141,7 @@ async def test_an_engine_ends_while_a_function_is_busy_with_a_message(tmp_path: 
     configured = settings(
         tmp_path, "import time\ndef handler(event, context):\n    print('on it')\n    time.sleep(900)"
     )
+    configured = configured.model_copy(update={"stop_grace": 0.0})
     log = configured.home / "logs" / "functions" / "answer.log"
     async with Engine(configured, services=SERVICES) as engine:
         engine.create_pipeline("asking", definition(0.5))
@@ -155,6 +150,11 @@ async def test_an_engine_ends_while_a_function_is_busy_with_a_message(tmp_path: 
             await asyncio.sleep(0.01)
 
     assert counts(configured.home) == ("0", "2")  # its message, and that the execution is stopping
+
+
+def test_a_queue_that_cannot_be_is_told_of_with_its_place() -> None:
+    with pytest.raises(UsageError, match=r"functions\.f\.queues: 'my queue' names no queue"):
+        list(sources(Settings.model_validate({"functions": {"f": {"queues": ["my queue"]}}})))
 
 
 def test_only_a_function_that_is_named_can_be_fed(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from sagelocal.cli.parameters import given
 from sagelocal.cli.progress import Progress, shown
 from sagelocal.cli.summary import say_summary
 from sagelocal.engine import Engine, load_stubs
+from sagelocal.nearest import listed
 from sagelocal.settings import Runtime
 from sagelocal.store.views import ExecutionView
 from sagelocal.values import Scalar
@@ -156,6 +157,13 @@ class _Stop:
         again = "Stopping without waiting for the jobs."
         first = "Stopping: the jobs are asked to end. Interrupt again to kill them."
         self.progress.note(again if self.asked else first)
+        waiting = [
+            awaited.step for awaited in self.engine.callbacks.awaited() if awaited.execution == self.arn
+        ]
+        if waiting and not self.asked:
+            # As at SageMaker, a Callback step ends only with its answer (semantics 06 §6.2).
+            note = f"Callback steps still wait for an answer: {listed(waiting)}. See `sagelocal callback list`; interrupt again to give them up."
+            self.progress.note(note)
         self.asked = True
         self.engine.stop(self.arn)
 

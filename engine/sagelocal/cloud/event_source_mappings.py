@@ -9,7 +9,7 @@ from typing import Any
 
 from sagelocal.clock import Clock
 from sagelocal.cloud.catalog import Catalog, Entity, Kind
-from sagelocal.cloud.event_sources import EventSource, Feeder
+from sagelocal.cloud.event_sources import Course, EventSource, Feeder
 from sagelocal.cloud.functions import name_of
 from sagelocal.cloud.sqs_directory import queue_name
 from sagelocal.values import JsonObject
@@ -17,23 +17,31 @@ from sagelocal.values import JsonObject
 _AT_ONCE = 5
 """Events of one queue that are dealt with at the same time: what Lambda begins with (Lambda developer guide, "Scaling")."""
 _MOST_RECEIVED = 10
-_REPORTS = "ReportBatchItemFailures"
+REPORTS = "ReportBatchItemFailures"
+"""The FunctionResponseType of a function that names the messages it has failed on."""
 
 
 class EventSourceMappings:
     """The mappings that were created, by UUID, and the configuration's; those enabled are fed while this is open.
 
+    Args:
+        catalog: where created mappings are recorded.
+        feeder: gives the messages to the functions.
+        clock: where moments come from.
+        grace: seconds that invocations under way have to finish, when this is closed.
+
     Raises:
         MachineError: from all methods but `close`, when the state cannot be read or written.
     """
 
-    def __init__(self, catalog: Catalog, feeder: Feeder, clock: Clock) -> None:
+    def __init__(self, catalog: Catalog, feeder: Feeder, clock: Clock, grace: float = 0.0) -> None:
         self._catalog = catalog
         self._feeder = feeder
         self._clock = clock
+        self._grace = grace
         self._configured: list[EventSource] = []
-        self._tasks: dict[str, list[asyncio.Task[None]]] = {}
-        self._ending: list[asyncio.Task[None]] = []
+        self._feeding: dict[str, list[tuple[asyncio.Task[None], Course]]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     def begin(self, configured: Iterable[EventSource]) -> None:
         """Feed from these and from what was created earlier."""
@@ -44,12 +52,16 @@ class EventSourceMappings:
             self._follow(mapping)
 
     async def close(self) -> None:
-        """Feed no more; the messages of invocations under way stay in their queues."""
-        for identity in list(self._tasks):
+        """Feed no more; the messages of invocations that do not finish in time stay in their queues."""
+        for identity in list(self._feeding):
             self._halt(identity)
-        if self._ending:
-            await asyncio.wait(self._ending)
-        for task in self._ending:
+        if not self._ending:
+            return
+        _, late = await asyncio.wait(self._ending, timeout=self._grace)
+        for task in late:
+            task.cancel()
+        ended, _ = await asyncio.wait(self._ending)
+        for task in ended:
             if not task.cancelled():
                 task.result()
 
@@ -77,7 +89,7 @@ class EventSourceMappings:
         return self.put({**mapping, "UUID": str(uuid.uuid4())})
 
     def put(self, mapping: JsonObject) -> dict[str, Any]:
-        """Record a mapping in place of that of its UUID; an invocation under way is given up."""
+        """Record a mapping in place of that of its UUID; an invocation under way is finished."""
         now = self._clock.now()
         kept = {**mapping, "LastModified": now, "StateTransitionReason": "USER_INITIATED"}
         self._catalog.put(Entity(Kind.EVENT_SOURCE_MAPPING, str(mapping["UUID"]), now, kept))
@@ -85,7 +97,7 @@ class EventSourceMappings:
         return kept
 
     def delete(self, identity: str) -> None:
-        """Forget a mapping; an invocation under way is given up."""
+        """Forget a mapping; an invocation under way is finished."""
         self._catalog.delete(Kind.EVENT_SOURCE_MAPPING, identity)
         self._halt(identity)
 
@@ -96,16 +108,18 @@ class EventSourceMappings:
             self._feed(identity, _source(mapping))
 
     def _feed(self, identity: str, source: EventSource) -> None:
-        self._tasks[identity] = [
-            asyncio.create_task(self._feeder.feed(source), name=f"sagelocal feeds {source.function}")
-            for _ in range(_AT_ONCE)
+        courses = [Course() for _ in range(_AT_ONCE)]
+        self._feeding[identity] = [
+            (asyncio.create_task(self._feeder.feed(source, course), name=f"feeds {source.function}"), course)
+            for course in courses
         ]
 
     def _halt(self, identity: str) -> None:
-        tasks = self._tasks.pop(identity, [])
-        for task in tasks:
-            task.cancel()
-        self._ending += tasks
+        for task, course in self._feeding.pop(identity, []):
+            course.over = True
+            if not course.giving:
+                task.cancel()
+            self._ending.add(task)
 
 
 def _source(mapping: JsonObject) -> EventSource:
@@ -114,5 +128,5 @@ def _source(mapping: JsonObject) -> EventSource:
         queue=have["EventSourceArn"],
         function=have["FunctionArn"],
         batch=min(have["BatchSize"], _MOST_RECEIVED),
-        partial=_REPORTS in have["FunctionResponseTypes"],
+        partial=REPORTS in have["FunctionResponseTypes"],
     )

@@ -45,6 +45,19 @@ class EventSource:
     partial: bool = True
 
 
+@dataclass(slots=True)
+class Course:
+    """How one feeding goes.
+
+    Attributes:
+        giving: a function is at work on an event.
+        over: no further event is to be given.
+    """
+
+    giving: bool = False
+    over: bool = False
+
+
 class Log(Protocol):
     """What the invocations of a function print, and our own words about them."""
 
@@ -69,26 +82,29 @@ class Feeder:
     log: Callable[[str], AbstractContextManager[Log]]
     told: Callable[[Sequence[Message], str], None]
 
-    async def feed(self, source: EventSource) -> None:
-        """Give the queue's messages to the function, one event at a time, until the queues are closed.
+    async def feed(self, source: EventSource, course: Course) -> None:
+        """Give the queue's messages to the function, one event at a time, until that is over or the queues are closed.
 
         Whatever becomes of an event, the next one is given. Cancelled during an invocation, its messages stay in the queue.
         """
-        while not self.queues.closed:
-            if not await self._round(source):
+        while not (self.queues.closed or course.over):
+            if not await self._round(source, course):
                 await self.clock.sleep(_PAUSE)
 
-    async def _round(self, source: EventSource) -> bool:
+    async def _round(self, source: EventSource, course: Course) -> bool:
         """Wait for messages, give them; False when something went wrong."""
         try:
             queue = self.queues.queue(source.queue)
             # Hidden for a moment at least, so that they are ours to hide for longer.
             hidden = max(1.0, queue.seconds("VisibilityTimeout"))
             messages = await self.queues.receive(queue.name, source.batch, _LONG_POLL, hidden)
+            course.giving = True
             return not messages or await self._give(source, queue, messages)
         except SagelocalError as error:
             self._note(source, f"the queue {source.queue} cannot be read: {error}")
             return False
+        finally:
+            course.giving = False
 
     async def _give(self, source: EventSource, queue: Queue, messages: Sequence[Message]) -> bool:
         """Whether the function has dealt with all; those are gone then, others come back when the queue says."""

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sagelocal.cloud.event_source_mappings import EventSourceMappings
+from sagelocal.cloud.event_source_mappings import REPORTS, EventSourceMappings
 from sagelocal.cloud.functions import FunctionStore, name_of, unqualified
 from sagelocal.cloud.functions_http import LambdaError, body, operation
 from sagelocal.cloud.sqs_directory import queue_name
@@ -18,7 +18,6 @@ from sagelocal.names import Partition
 
 _PREFIX = "/2015-03-31/event-source-mappings"
 _MOST_WITHOUT_WINDOW = 10
-_REPORTS = "ReportBatchItemFailures"
 _IGNORED = {"Enabled", "FunctionName", "Tags", "ScalingConfig", "MetricsConfig", "ProvisionedPollerConfig"}
 """Members that change nothing here, or that are read by themselves."""
 _KEPT = {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 0, "FunctionResponseTypes": []}
@@ -115,8 +114,8 @@ def _check(mapping: Mapping[str, Any]) -> None:
         wrong = (
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
         )
-    elif responses not in ([], [_REPORTS]):
-        wrong = f"FunctionResponseTypes can be [{_REPORTS!r}], not {responses!r}"
+    elif responses not in ([], [REPORTS]):
+        wrong = f"FunctionResponseTypes can be [{REPORTS!r}], not {responses!r}"
     if wrong:
         raise LambdaError("InvalidParameterValueException", wrong)
 

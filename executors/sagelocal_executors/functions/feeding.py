@@ -8,11 +8,15 @@ from pathlib import Path
 
 from sagelocal.callbacks import Callbacks
 from sagelocal.cloud.event_sources import EventSource
+from sagelocal.cloud.sqs_attributes import check_name
+from sagelocal.cloud.sqs_directory import queue_name
 from sagelocal.cloud.sqs_messages import Message
 from sagelocal.errors import UsageError
 from sagelocal.logs import StepLog, StepLogs
 from sagelocal.settings import Runtime, Settings
 
+LONGEST_GRACE = 5.0
+"""Seconds for which the end of an engine waits for functions: one that has given its answer is about to return."""
 _EMBEDDED = "embedded"
 
 
@@ -36,9 +40,18 @@ def feeds(settings: Settings) -> bool:
 
 
 def sources(settings: Settings) -> Iterator[EventSource]:
-    """The queues that feed functions, by the configuration."""
+    """The queues that feed functions, by the configuration.
+
+    Raises:
+        UsageError: no queue can have that name.
+    """
     for name, rule in settings.functions.items():
         for queue in rule.queues:
+            try:
+                check_name(queue_name(queue))
+            except UsageError as error:
+                message = f"functions.{name}.queues: {queue!r} names no queue: {error}"
+                raise UsageError(message) from None
             yield EventSource(queue, name, rule.batch)
 
 
