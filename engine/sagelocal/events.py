@@ -42,13 +42,21 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryDue:
+    """The wait before a step's next attempt is over."""
+
+    step: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Somebody wants the execution to stop; asked a second time, at once."""
 
     at: float
 
 
-Event = Begun | Started | Fetched | Finished | StopRequested
+Event = Begun | Started | Fetched | Finished | RetryDue | StopRequested
 """`at` is the moment in seconds since the epoch: the machine knows no other time."""
 
 
@@ -75,10 +83,18 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Answer with `RetryDue` at this moment, in seconds since the epoch."""
+
+    step: str
+    moment: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop the step's job, or forget it when it has not started."""
+    """Stop the step's job, or forget it when it has not started, or its wait for another attempt."""
 
     step: str
 
 
-Command = Launch | Conclude | Fetch | Cancel
+Command = Launch | Conclude | Fetch | WakeAt | Cancel

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sagelocal.definition.steps import ConditionStep, FailStep, Trigger
+from sagelocal.definition.steps import ApiStep, ConditionStep, FailStep, Trigger
 from sagelocal.errors import ExpressionError
 from sagelocal.events import (
     Begun,
@@ -18,8 +18,10 @@ from sagelocal.events import (
     Fetched,
     Finished,
     Launch,
+    RetryDue,
     Started,
     StopRequested,
+    WakeAt,
 )
 from sagelocal.expressions import NeedsObject, as_text, evaluate, resolve
 from sagelocal.jobs import Failed, Outcome, Stopped, Succeeded
@@ -33,7 +35,9 @@ from sagelocal.lifecycle import (
     IllegalTransitionError,
     StepStatus,
 )
+from sagelocal.names import in_service_text
 from sagelocal.plan import Link, Plan
+from sagelocal.retry import RETRYABLE, policy_for, wait
 from sagelocal.scope import Facts, StepScope, prepare
 from sagelocal.state import Identity, Rules, StepState
 from sagelocal.values import Json, ObjectText, Scalar
@@ -123,6 +127,8 @@ class Execution:
                 commands = self._free([step]) if self.steps[step].status is StepStatus.READY else []
             case Finished(step, outcome):
                 commands = self._finish(step, outcome)
+            case RetryDue(step):
+                commands = self._again(step)
             case StopRequested():
                 commands = self._stop()
         self._settle()
@@ -168,7 +174,8 @@ class Execution:
         step = self.plan.steps[name]
         if isinstance(step, FailStep):
             return self._conclude(name, step)
-        self._move(name, StepStatus.EXECUTING, started=self._now)
+        # A further attempt does not change when the step began.
+        self._move(name, StepStatus.EXECUTING, started=self.steps[name].started or self._now)
         return []
 
     def _conclude(self, name: str, step: FailStep) -> list[Command]:
@@ -206,12 +213,50 @@ class Execution:
                 outcome = Failed("ClientError: The job was stopped.", "ClientError", properties)
             case Failed():
                 pass
-        commands: list[Command] = []
+        if self.steps[name].status is StepStatus.EXECUTING and (commands := self._retry(name, outcome)):
+            return commands
+        commands = []
         if self.steps[name].status is StepStatus.STOPPING:
             # A step that fails while it is being stopped fails the execution (semantics 06 §6.2, Lambda).
             self._halted = True
-        freed = self._failed(name, commands, outcome=outcome, reason=outcome.reason)
+        freed = self._failed(name, commands, outcome=outcome, reason=self._told(name, outcome))
         return commands + self._free(freed)
+
+    def _retry(self, name: str, outcome: Failed) -> list[Command]:
+        """Wait for another attempt, if a policy of the step allows one (semantics 06 §6.4)."""
+        step, state = self.plan.steps[name], self.steps[name]
+        policy = (
+            policy_for(step.retry_policies, outcome.error, step.type) if isinstance(step, ApiStep) else None
+        )
+        if policy is None or self.status is not ExecutionStatus.EXECUTING:
+            return []
+        retries = state.retries.get(policy, 0)
+        seconds = wait(policy, retries, state.started or self._now, self._now)
+        if seconds is None:
+            return []
+        state.retries = {**state.retries, policy: retries + 1}
+        self._move(name, StepStatus.RETRYING)
+        return [WakeAt(name, self._now + seconds)]
+
+    def _again(self, name: str) -> list[Command]:
+        """Launch the next attempt, unless the step was stopped while it waited."""
+        state = self.steps[name]
+        if state.status is not StepStatus.RETRYING or state.job is None:
+            return []
+        state.job = prepare(self._facts(), self.plan.steps[name], self._now, state.job.attempt + 1)
+        return [Launch(state.job)]
+
+    def _told(self, name: str, outcome: Failed) -> str:
+        """The FailureReason, with SageMaker's remark where a policy could have retried but none does (05 §5.5)."""
+        step = self.plan.steps[name]
+        policies = step.retry_policies if isinstance(step, ApiStep) else ()
+        if outcome.error not in RETRYABLE or policy_for(policies, outcome.error, step.type):
+            return outcome.reason
+        return (
+            f"{outcome.reason}\nRetry not appropriate on execution of step with PipelineExecutionArn "
+            f"{in_service_text(self.identity.arn)} and StepId {name}. No retry policy configured for the exception type "
+            f"{outcome.error.replace('.', '_').upper()}."
+        )
 
     def _failed(self, name: str, commands: list[Command], **facts: Any) -> list[str]:
         freed = self._end(name, StepStatus.FAILED, **facts)
@@ -245,6 +290,9 @@ class Execution:
             self._halted = False
         commands = self._forget_ready()
         for name, state in self.steps.items():
+            if state.status is StepStatus.RETRYING:
+                self._end(name, StepStatus.STOPPED)
+                commands.append(Cancel(name))
             if state.status is StepStatus.EXECUTING:
                 self._move(name, StepStatus.STOPPING)
             if self.steps[name].status is StepStatus.STOPPING:

@@ -15,6 +15,8 @@ class StepStatus(StrEnum):
     """It may start: it waits for a place under the parallelism limit, or for an S3 object it reads."""
     SKIPPED = "Skipped"
     """It will never start: an untaken branch, a failure before it, a stop."""
+    RETRYING = "Retrying"
+    """An attempt has failed and another will be made; SageMaker shows it as Executing."""
     EXECUTING = "Executing"
     STOPPING = "Stopping"
     STOPPED = "Stopped"
@@ -37,7 +39,8 @@ _S = StepStatus
 STEP_TRANSITIONS: Mapping[StepStatus, frozenset[StepStatus]] = {
     _S.WAITING: frozenset({_S.READY, _S.SKIPPED}),
     _S.READY: frozenset({_S.EXECUTING, _S.SKIPPED}),
-    _S.EXECUTING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.STOPPING}),
+    _S.EXECUTING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.STOPPING, _S.RETRYING}),
+    _S.RETRYING: frozenset({_S.EXECUTING, _S.STOPPED}),
     _S.STOPPING: frozenset({_S.STOPPED, _S.FAILED, _S.SUCCEEDED}),
     _S.STOPPED: frozenset(),
     _S.FAILED: frozenset(),
@@ -55,9 +58,9 @@ EXECUTION_TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {
     _E.COMPLETED_WITH_FAILURES: frozenset(),
 }
 
-LISTED = frozenset({_S.EXECUTING, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.SUCCEEDED})
+LISTED = frozenset({_S.RETRYING, _S.EXECUTING, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.SUCCEEDED})
 """What ListPipelineExecutionSteps shows: steps that have started."""
-ACTIVE = frozenset({_S.READY, _S.EXECUTING, _S.STOPPING})
+ACTIVE = frozenset({_S.READY, _S.RETRYING, _S.EXECUTING, _S.STOPPING})
 """What keeps an execution going."""
 TERMINAL = frozenset(status for status, following in STEP_TRANSITIONS.items() if not following)
 

@@ -1,6 +1,6 @@
 """Drives one execution: performs its commands, feeds it what happened.
 
-Only four things enter the inbox: a finished task, a person's wish, a file that was read, the beginning. One loop takes
+Only four things enter the inbox: a finished task, a person's wish, a file that was read, a timer. One loop takes
 them out, records them, applies them: there is nothing to lock. A ready job starts when the parallelism semaphore has a
 place; `Started` is recorded before its task exists, so that a journal never lacks a job that ran.
 """
@@ -26,8 +26,10 @@ from sagelocal.events import (
     Fetched,
     Finished,
     Launch,
+    RetryDue,
     Started,
     StopRequested,
+    WakeAt,
 )
 from sagelocal.execution import Execution
 from sagelocal.jobs import Executor, Failed, Job, Outcome, Stopped
@@ -100,6 +102,7 @@ class Driver:
         self._concluding: deque[str] = deque()
         self._forgotten: set[str] = set()
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
+        self._timers: dict[str, asyncio.Task[None]] = {}
 
     def stop(self) -> None:
         """Ask the execution to stop; a second time: without grace."""
@@ -155,7 +158,11 @@ class Driver:
                 self._concluding.append(step)
             case Fetch(step, uri):
                 group.create_task(self._read(step, uri))
+            case WakeAt(step, moment):
+                self._timers[step] = group.create_task(self._wake(step, moment))
             case Cancel(step):
+                if step in self._timers:
+                    self._timers.pop(step).cancel()
                 if step in self._tasks:
                     self._cancel(self._tasks[step], group)
                 else:
@@ -221,6 +228,11 @@ class Driver:
                 if other.cancelling() < 2:
                     other.cancel()
             self._inbox.put_nowait(Finished(job.step, _our_fault(task.exception()), self._clock.now()))
+
+    async def _wake(self, step: str, moment: float) -> None:
+        await self._clock.sleep(max(0.0, moment - self._clock.now()))
+        del self._timers[step]
+        self._inbox.put_nowait(RetryDue(step, self._clock.now()))
 
     async def _read(self, step: str, uri: str) -> None:
         file = await self._fetch(uri)

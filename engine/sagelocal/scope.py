@@ -104,8 +104,8 @@ class StepScope:
         return self.facts.files[self.step, uri]
 
 
-def prepare(facts: Facts, step: Step, now: float) -> Job:
-    """The first attempt at a step, every expression resolved.
+def prepare(facts: Facts, step: Step, now: float, attempt: int = 1) -> Job:
+    """An attempt at a step, every expression resolved.
 
     Raises:
         ExpressionError: an expression has no value.
@@ -116,13 +116,13 @@ def prepare(facts: Facts, step: Step, now: float) -> Job:
     prefix = arguments.pop(_NAME_MEMBER[step.type], None) if step.type in _NAME_MEMBER else None
     nameless = StepScope(facts, step.name, now)
     custom = None if prefix is None else as_text(resolve(prefix, nameless))
-    name = job_name(facts.identity.arn, step.name, 1, custom)
+    name = job_name(facts.identity.arn, step.name, attempt, custom)
     scope = StepScope(facts, step.name, now, name)
     return Job(
         execution=facts.identity.arn,
         step=step.name,
         kind=step.type,
-        attempt=1,
+        attempt=attempt,
         name=name,
         arguments=_object(resolve(arguments, scope)),
         extras=_object(resolve(step.extras, scope)),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sagelocal.definition.steps import RetryPolicy
 from sagelocal.jobs import Job, Outcome
 from sagelocal.lifecycle import StepStatus
 from sagelocal.names import execution_id
@@ -43,11 +44,12 @@ class StepState:
     Attributes:
         job: its present attempt; None for a step that the core decides, or that never got so far.
         outcome: how the job ended.
-        started: seconds since the epoch.
+        started: seconds since the epoch; of the first attempt.
         ended: likewise.
         decision: what a Condition step decided.
         reason: the FailureReason, for a person.
         message: the resolved ErrorMessage of a Fail step.
+        retries: per retry policy, how many attempts were made under it after the first.
     """
 
     status: StepStatus = StepStatus.WAITING
@@ -58,3 +60,4 @@ class StepState:
     decision: bool | None = None
     reason: str | None = None
     message: str | None = None
+    retries: dict[RetryPolicy, int] = field(default_factory=dict)

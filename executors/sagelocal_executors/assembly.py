@@ -91,6 +91,10 @@ async def assemble(parts: Parts) -> AsyncIterator[Assembly]:
     def stubbed(step: str) -> bool:
         return settings.runtime_of(step) is Runtime.STUB
 
+    def error(step: str) -> str:
+        failure = stubs.of(step).failure if stubbed(step) else None
+        return failure.error if failure else ""
+
     stubs = parts.stubs or Stubs()
     async with AsyncExitStack() as stack:
         objects, reach = await _objects(parts, stack)
@@ -104,7 +108,7 @@ async def assemble(parts: Parts) -> AsyncIterator[Assembly]:
             **_emr(parts, objects, reach, stack),
         }
         overridden = {
-            kind: Overridden(executor, lambda step: stubs.of(step).properties)
+            kind: Overridden(executor, lambda step: stubs.of(step).properties, error)
             for kind, executor in executors.items()
         }
         if feeds(settings):

@@ -5,19 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from sagelocal.jobs import Executor, Job, Outcome, Succeeded
+from sagelocal.jobs import Executor, Failed, Job, Outcome, Succeeded
 from sagelocal.values import Json, JsonObject
+
+
+def _as_it_is(_step: str) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Overridden:
-    """An executor whose successes get the properties that `overrides` gives for the step, merged over its own."""
+    """An executor that gives what is given for its steps, instead of or beside what the job gave.
+
+    Attributes:
+        overrides: per step, properties that are merged over those of a success.
+        errors: per step, the class of its failures for retry policies; empty: as it is.
+    """
 
     executor: Executor
     overrides: Callable[[str], JsonObject]
+    errors: Callable[[str], str] = _as_it_is
 
     async def run(self, job: Job) -> Outcome:
         outcome = await self.executor.run(job)
+        if isinstance(outcome, Failed):
+            return replace(outcome, error=self.errors(job.step) or outcome.error)
         given = self.overrides(job.step)
         if not isinstance(outcome, Succeeded) or not given:
             return outcome

@@ -31,7 +31,6 @@ CASES: list[dict[str, Any]] = yaml.safe_load(
 )
 
 LATER = {
-    "retry-": "retry policies come with their own issue",
     "cache-": "caching comes with its own issue",
     "selective-": "selective execution comes with its own issue",
     "fail-step-not-retryable": "RetryPipelineExecution comes with its own issue",
@@ -70,6 +69,10 @@ class VirtualClock:
                 future.set_result(None)
 
 
+def _failure(fail: dict[str, str]) -> dict[str, str]:
+    return {"reason": fail.get("reason", "no"), "error": fail.get("exception_type", "AlgorithmError")}
+
+
 def stubs_of(case: dict[str, Any], definition: str) -> Stubs:
     """The case's stubs in the form of our stub files."""
     files = {
@@ -89,7 +92,8 @@ def stubs_of(case: dict[str, Any], definition: str) -> Stubs:
             "properties": stub.get("properties", {}),
             "outputs": outputs,
             "values": stub.get("outputs", {}),
-            **({"failure": {"reason": stub["fail"]["reason"]}} if stub.get("fail") else {}),
+            **({"failure": _failure(stub["fail"])} if stub.get("fail") else {}),
+            **({"fail_times": stub["fail_times"]} if "fail_times" in stub else {}),
         }
     # Callback steps are not stubbed: the message goes out, and the answer that the case wants comes in.
     return Stubs.model_validate({"steps": steps})
@@ -219,6 +223,8 @@ def compare(view: ExecutionView, expected: dict[str, Any]) -> None:
         if "failure_reason" in wanted:
             assert step.failure_reason == wanted["failure_reason"]
         assert wanted.get("failure_reason_contains", "") in (step.failure_reason or "")
+        for key in {"attempt_count", "attempts_total"} & wanted.keys():
+            assert step.attempt == wanted[key]
         if "metadata" in wanted:
             assert step.metadata == wanted["metadata"]
     assert not set(expected.get("not_listed", [])) & set(steps)

@@ -19,8 +19,10 @@ from sagelocal.events import (
     Fetched,
     Finished,
     Launch,
+    RetryDue,
     Started,
     StopRequested,
+    WakeAt,
 )
 from sagelocal.execution import STEP_FAILURE, Execution
 from sagelocal.jobs import Failed, Job, Outcome, Stopped, Succeeded
@@ -324,3 +326,75 @@ def test_an_impossible_event_tells_the_story() -> None:
     story = Story(lambda_step("A"))
     with pytest.raises(IllegalTransitionError, match="step A: no way from Ready to Succeeded"):
         story.tell(Finished, "A", Succeeded({}))
+
+
+def retrying(*policies: dict[str, Any]) -> Story:
+    return Story(lambda_step("A", RetryPolicies=list(policies)), lambda_step("B", DependsOn=["A"]))
+
+
+CAPACITY = Failed("no capacity", "SageMaker.CAPACITY_ERROR")
+
+
+def test_a_failure_that_a_policy_names_is_tried_again_after_its_interval() -> None:
+    story = retrying(
+        {
+            "ExceptionType": ["SageMaker.CAPACITY_ERROR"],
+            "IntervalSeconds": 10,
+            "BackoffRate": 3,
+            "MaxAttempts": 2,
+        }
+    )
+    assert story.run("A", CAPACITY) == [WakeAt("A", 3.0 + 10)]
+    (command,) = story.tell(RetryDue, "A")
+    assert isinstance(command, Launch)
+    assert (command.job.attempt, command.job.name[-2:]) == (2, "-1")
+    assert story.run("A", CAPACITY) == [WakeAt("A", 6.0 + 30)]
+    story.tell(RetryDue, "A")
+    assert story.run("A", Succeeded({})) != []
+    assert story.status("A") is StepStatus.SUCCEEDED
+    assert story.execution.steps["A"].started == 2.0
+
+
+def test_a_policy_gives_up_after_its_attempts() -> None:
+    story = retrying({"ExceptionType": ["SageMaker.CAPACITY_ERROR"], "IntervalSeconds": 1, "MaxAttempts": 1})
+    story.run("A", CAPACITY)
+    story.tell(RetryDue, "A")
+    story.run("A", CAPACITY)
+    assert story.status("A") is StepStatus.FAILED
+    assert story.whole() is ExecutionStatus.FAILED
+
+
+def test_a_policy_gives_up_when_its_time_is_over() -> None:
+    story = retrying(
+        {"ExceptionType": ["SageMaker.CAPACITY_ERROR"], "IntervalSeconds": 61, "ExpireAfterMin": 1}
+    )
+    story.run("A", CAPACITY)
+    assert story.status("A") is StepStatus.FAILED
+
+
+def test_the_users_own_errors_are_never_tried_again() -> None:
+    story = retrying({"ExceptionType": ["SageMaker.CAPACITY_ERROR"], "MaxAttempts": 5})
+    story.run("A", Failed("exit code 1", "AlgorithmError"))
+    assert story.execution.steps["A"].reason == "exit code 1"
+
+
+def test_service_faults_are_tried_again_without_a_policy() -> None:
+    story = retrying()
+    assert story.run("A", Failed("fault", "Step.SERVICE_FAULT")) == [WakeAt("A", 3.0 + 1)]
+
+
+def test_a_failure_without_a_policy_for_it_says_so() -> None:
+    story = retrying()
+    story.run("A", Failed("limit", "SageMaker.RESOURCE_LIMIT"))
+    assert (story.execution.steps["A"].reason or "").endswith(
+        "StepId A. No retry policy configured for the exception type SAGEMAKER_RESOURCE_LIMIT."
+    )
+
+
+def test_a_stop_ends_the_wait_for_another_attempt() -> None:
+    story = retrying()
+    story.run("A", Failed("fault", "Step.SERVICE_FAULT"))
+    assert story.tell(StopRequested) == [Cancel("A")]
+    assert story.status("A") is StepStatus.STOPPED
+    assert story.whole() is ExecutionStatus.STOPPED
+    assert story.tell(RetryDue, "A") == []

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sagelocal.events import Begun, Event, Fetched, Finished, Started, StopRequested
+from sagelocal.events import Begun, Event, Fetched, Finished, RetryDue, Started, StopRequested
 from sagelocal.jobs import Failed, Outcome, Stopped, Succeeded
 from sagelocal.values import ObjectText
 
@@ -29,7 +29,7 @@ def decode(kind: str, at: float, body: str) -> Event:
 
 def _body(event: Event) -> dict[str, Any]:
     match event:
-        case Started(step):
+        case Started(step) | RetryDue(step):
             return {"step": step}
         case Fetched(step, file):
             return {"step": step, "file": _file(file)}
@@ -71,6 +71,7 @@ def _read_outcome(body: dict[str, Any]) -> Outcome:
 _DECODERS: Mapping[str, Callable[[float, dict[str, Any]], Event]] = {
     "Begun": lambda at, _body: Begun(at),
     "StopRequested": lambda at, _body: StopRequested(at),
+    "RetryDue": lambda at, body: RetryDue(body["step"], at),
     "Started": lambda at, body: Started(body["step"], at),
     "Fetched": lambda at, body: Fetched(body["step"], ObjectText(**body["file"]), at),
     "Finished": lambda at, body: Finished(body["step"], _read_outcome(body["outcome"]), at),

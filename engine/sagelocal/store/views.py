@@ -10,6 +10,7 @@ from sagelocal.definition.steps import StepType
 from sagelocal.errors import NotFoundError
 from sagelocal.execution import Execution, replay
 from sagelocal.expressions import render
+from sagelocal.lifecycle import StepStatus
 from sagelocal.names import Partition, callback_token
 from sagelocal.nearest import did_you_mean
 from sagelocal.plan import plan
@@ -210,7 +211,7 @@ def step_view(execution: Execution, name: str, where: Where) -> StepView:
     return StepView(
         name=name,
         type=step.type,
-        status=state.status,
+        status="Executing" if state.status is StepStatus.RETRYING else state.status,
         started=state.started,
         ended=state.ended,
         attempt=state.job.attempt if state.job else 1,
