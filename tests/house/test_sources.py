@@ -17,7 +17,6 @@ KEPT = ("engine", "executors", "fixtures", "tests", ".ci")
 FORBIDDEN = re.compile(
     "|".join(
         [
-            *(r"/work/" + each for each in ("main", "shared", "notes")),
             r"(?<![\w.])/ro" + r"ot/\w",
             r"(?<![\w.])/ho" + r"me/(?!user\b|ec2-user\b|sagemaker)\w",
             *(re.escape(host) for host in ("py" + "pi.org", "python" + "hosted.org", "deb.deb" + "ian.org")),
