@@ -28,7 +28,6 @@ from sagelocal.names import Partition
 from sagelocal.settings import Runtime, Settings
 from sagelocal_executors.callback import CallbackExecutor
 from sagelocal_executors.containers.choice import AutoContainers
-from sagelocal_executors.containers.docker import DockerContainers
 from sagelocal_executors.containers.process import ProcessContainers
 from sagelocal_executors.containers.stub import StubContainers, Stubs
 from sagelocal_executors.emr.clusters import Clusters
@@ -46,6 +45,8 @@ from sagelocal_executors.training import TrainingExecutor
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+
+    from sagelocal_executors.containers.docker import DockerContainers
 
 EMBEDDED = "embedded"
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -163,11 +164,17 @@ def _containers(parts: Parts, reach: Reach) -> AutoContainers:
     scratch = parts.settings.home / "jobs"
     return AutoContainers(
         parts.settings,
-        docker=lambda: DockerContainers(parts.settings, scratch, reach),
+        docker=lambda: _docker(parts.settings, scratch, reach),
         process=lambda: ProcessContainers(parts.settings, scratch, reach),
         stub=StubContainers(parts.stubs or Stubs(), parts.clock),
         on_place=lambda spec, where: parts.logs.place(spec.labels["sagelocal.execution"], spec.step, where),
     )
+
+
+def _docker(settings: Settings, scratch: Path, reach: Reach) -> DockerContainers:
+    from sagelocal_executors.containers.docker import DockerContainers  # noqa: PLC0415 - start-up time: docker-py
+
+    return DockerContainers(settings, scratch, reach)
 
 
 def _callback(parts: Parts, stack: AsyncExitStack, stubbed: Callable[[str], bool]) -> CallbackExecutor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -95,3 +97,11 @@ def test_the_version_is_the_same_everywhere() -> None:
 
     assert sagelocal.__version__ == project["version"]
     assert re.search(rf"^## \[{re.escape(sagelocal.__version__)}\]", changelog, re.MULTILINE)
+
+
+def test_docker_and_a_server_are_paid_for_only_when_they_are_used() -> None:
+    look = "import sys, sagelocal.engine; print(*{'docker', 'starlette', 'uvicorn', 'botocore'} & set(sys.modules))"
+
+    seen = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+
+    assert seen.stdout.split() == []

@@ -6,12 +6,15 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sagelocal.cloud.functions import Function
 from sagelocal.errors import UsageError
 from sagelocal_executors.containers import Access, ContainerSpec, ImageMissingError, Limits, Mount
-from sagelocal_executors.containers.docker import DockerContainers
 from sagelocal_executors.functions.environment import TASK_ROOT
+
+if TYPE_CHECKING:
+    from sagelocal_executors.containers.docker import DockerContainers
 
 DESKTOP_HOST = "host.docker.internal"
 _QUIET_SECONDS = 0.05

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from sagelocal.cloud.functions import Function, Invoked
 from sagelocal.errors import MachineError, UsageError
 from sagelocal.settings import Settings
-from sagelocal_executors.containers.docker import DockerContainers
 from sagelocal_executors.containers.waiting import unbroken
 from sagelocal_executors.functions.docker_host import DESKTOP_HOST, DockerHost
 from sagelocal_executors.functions.environment import TASK_ROOT, function_environment
@@ -22,6 +21,7 @@ from sagelocal_executors.functions.worker import Worker
 
 if TYPE_CHECKING:
     from sagelocal.cloud.server import Listener
+    from sagelocal_executors.containers.docker import DockerContainers
 
 Reach = Callable[[str], Awaitable[str]]
 
@@ -154,6 +154,8 @@ class LocalInvoker:
 
     async def _in_docker(self, function: Function) -> Worker:
         if self._docker is None:
+            from sagelocal_executors.containers.docker import DockerContainers  # noqa: PLC0415 - start-up: docker-py
+
             self._docker = DockerContainers(self._settings, self._scratch, self._reach)
         address = await self._docker.gateway()
         try:
