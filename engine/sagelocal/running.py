@@ -9,7 +9,7 @@ from sagelocal.api import SERVICES
 from sagelocal.check.whole import check_text
 from sagelocal.engine import Engine, Stubs, load_stubs
 from sagelocal.errors import DefinitionError, Problem
-from sagelocal.settings import Runtime, Settings, load_settings
+from sagelocal.settings import Runtime, Settings, configured_folder, load_settings
 from sagelocal.source import load
 from sagelocal.store.views import ExecutionView
 from sagelocal.values import Scalar
@@ -58,16 +58,10 @@ async def run(
         MachineError: this machine lacks something that a step needs.
     """
     loaded = load(str(source))
-    chosen = settings or _settings(loaded.folder)
+    chosen = settings or load_settings(configured_folder(loaded.folder))
     if runtime is not None:
         chosen = chosen.model_copy(update={"runtime": Runtime(runtime)})
     given = load_stubs(stubs) if isinstance(stubs, str | Path) else stubs
     async with Engine(chosen, stubs=given, services=SERVICES) as engine:
         pipeline = engine.create_pipeline(name or loaded.name, loaded.text)
         return await engine.wait(await engine.start(pipeline, parameters, max_parallel=max_parallel))
-
-
-def _settings(folder: Path) -> Settings:
-    here = Path.cwd()
-    configured = any((here / file).exists() for file in ("sagelocal.toml",))
-    return load_settings(here if configured else folder, home=None if configured else here / ".sagelocal")

@@ -207,6 +207,26 @@ def load_settings(
     return _absolute(settings, base, base_home)
 
 
+def configured_folder(beside: Path | None = None) -> Path:
+    """The folder to look for a configuration in: the working folder, unless only `beside` has one."""
+    here = Path.cwd()
+    return beside if beside and not _configures(here) and _configures(beside) else here
+
+
+def _configures(folder: Path) -> bool:
+    """Whether `load_settings` would find a file there, be it a broken one."""
+    if (folder / "sagelocal.toml").exists():
+        return True
+    try:
+        return "sagelocal" in tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")).get(
+            "tool", {}
+        )
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+
+
 def _read(folder: Path, file: Path | None) -> tuple[Path | None, dict[str, Any]]:
     """The configuration file and its table; ``(None, {})`` when there is none."""
     candidates = (

@@ -11,6 +11,7 @@ from typing import Any
 
 from sagelocal.database import explained, transaction
 from sagelocal.events import Event
+from sagelocal.names import execution_id
 from sagelocal.state import Rules
 from sagelocal.store.encoding import decode, encode
 from sagelocal.values import Json, Scalar
@@ -115,7 +116,7 @@ class Journal:
         }
         row = (
             start.arn,
-            start.arn.rsplit("/", 1)[-1],
+            execution_id(start.arn),
             start.pipeline,
             start.version,
             start.created,

@@ -11,7 +11,7 @@ from sagelocal.errors import NotFoundError
 from sagelocal.execution import Execution, replay
 from sagelocal.expressions import render
 from sagelocal.lifecycle import StepStatus
-from sagelocal.names import Partition, callback_token
+from sagelocal.names import Partition, callback_token, execution_id
 from sagelocal.nearest import did_you_mean
 from sagelocal.plan import plan
 from sagelocal.state import Identity, StepState
@@ -153,7 +153,7 @@ class Views:
             NotFoundError: there is none, or there are several.
         """
         found = self._journal.starts() if name == "latest" else self._journal.find(name)
-        exact = [start for start in found if name in {start.arn, start.arn.rsplit("/", 1)[-1]}]
+        exact = [start for start in found if name in {start.arn, execution_id(start.arn)}]
         if name == "latest" and found:
             return self._fold(found[0])
         if len(exact or found) != 1:
@@ -161,10 +161,10 @@ class Views:
         return self._fold((exact or found)[0])
 
     def _not_found(self, name: str, found: list[Start]) -> str:
-        ids = [start.arn.rsplit("/", 1)[-1] for start in found]
+        ids = [execution_id(start.arn) for start in found]
         if ids:
             return f"{name!r} is the beginning of several executions: {', '.join(ids)}"
-        known = [start.arn.rsplit("/", 1)[-1] for start in self._journal.starts()]
+        known = [execution_id(start.arn) for start in self._journal.starts()]
         if not known:
             return "There is no execution in this state folder: start one with `sagelocal run`, or name the folder with --home"
         return f"No execution {name!r} in this state folder; {did_you_mean(name, known) or 'see `sagelocal list`'}"

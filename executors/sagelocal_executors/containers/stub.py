@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from sagelocal.clock import Clock
 from sagelocal.errors import MachineError, UsageError
+from sagelocal.nearest import nearest
 from sagelocal_executors.containers import Access, ContainerSpec, Exit, Mount
 
 try:
@@ -125,10 +125,10 @@ def _explain(error: ValidationError, path: Path) -> Iterator[str]:
     known = [*Stub.model_fields, *StubFailure.model_fields, *Stubs.model_fields]
     for item in error.errors():
         key = ".".join(map(str, item["loc"]))
-        near = difflib.get_close_matches(str(item["loc"][-1]) if item["loc"] else "", known, 1)
+        near = nearest(str(item["loc"][-1]) if item["loc"] else "", known)
         unknown = item["type"] == "extra_forbidden"
         message = "unknown key" if unknown else item["msg"]
-        hint = f" (did you mean {near[0]!r}?)" if unknown and near else ""
+        hint = f" (did you mean {near!r}?)" if unknown and near else ""
         yield f"{path}: {key or 'the file'}: {message}{hint}"
 
 
@@ -217,6 +217,6 @@ def _write_reason(spec: ContainerSpec, reason: str) -> None:
 
 
 def _unknown_output(step: str, where: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(where, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none'}"
+    near = nearest(where, known)
+    hint = f"did you mean {near!r}?" if near else f"it has {', '.join(known) or 'none'}"
     return f"The stub of step {step!r} names the output {where!r}, which the step does not have ({hint})"
