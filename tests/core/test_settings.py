@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sagelocal.errors import UsageError
-from sagelocal.settings import Runtime, Settings, load_settings
+from sagelocal.settings import Runtime, Settings, configured_folder, load_settings
 
 
 def written(folder: Path, text: str, name: str = "sagelocal.toml") -> Path:
@@ -80,3 +80,17 @@ def test_a_step_may_have_its_own_runtime() -> None:
     settings = Settings.model_validate({"runtime": "docker", "steps": {"Train": {"runtime": "process"}}})
     assert settings.runtime_of("Train") is Runtime.PROCESS
     assert settings.runtime_of("Other") is Runtime.DOCKER
+
+
+def test_a_configuration_beside_the_source_counts_when_the_working_folder_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, beside = tmp_path / "here", tmp_path / "beside"
+    here.mkdir()
+    beside.mkdir()
+    monkeypatch.chdir(here)
+    assert configured_folder(beside) == here
+    written(beside, '[tool.sagelocal]\nregion = "eu-west-1"', "pyproject.toml")
+    assert configured_folder(beside) == beside
+    written(here, "")
+    assert configured_folder(beside) == here
