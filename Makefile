@@ -21,7 +21,7 @@ endif
 # What decides whether an environment is still right: the parts of pyproject.toml before the tools' settings.
 WANTED = sed '/^\[tool\./,$$d' pyproject.toml | cksum
 
-OURS = --editable '.[sklearn,xgboost,lambda]' $(DEV)
+OURS = --editable '.[sklearn,xgboost,lambda,tuning,checks]' $(DEV)
 # aiobotocore pins botocore, so it gets an environment of its own.
 OURS_AWS = --editable '.[aws]' $(DEV)
 # The SageMaker SDK as its users have it: it talks to us over HTTP only and never shares our packages.

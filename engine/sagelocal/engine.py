@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -29,14 +29,16 @@ from sagelocal.experiment import experiment
 from sagelocal.jobs import Executor
 from sagelocal.lifecycle import LISTED
 from sagelocal.logs import StepLogs
-from sagelocal.names import Partition, new_execution_id, pipeline_of
+from sagelocal.names import Partition, execution_id, new_execution_id, pipeline_of
 from sagelocal.nearest import did_you_mean
 from sagelocal.parameters import bind
 from sagelocal.plan import RUNS_IN_CORE, Plan, plan
 from sagelocal.preflight import images
+from sagelocal.resumption import Outstanding, relive
 from sagelocal.scheduler import Driver
 from sagelocal.settings import Settings
 from sagelocal.state import Rules
+from sagelocal.store.claims import Claims
 from sagelocal.store.journal import Journal, Start
 from sagelocal.store.views import ExecutionView, StepView, Views, fresh, step_view, view
 from sagelocal.values import Scalar
@@ -97,6 +99,7 @@ class Engine:
         self._services = dict(services or {})
         self._endpoint = Services(ObjectStore(settings.home / "s3"), settings.home, port)
         self.callbacks = Callbacks(self._clock)
+        self._claims = Claims(settings.home / "claims")
         self._runs: dict[str, _Run] = {}
         self._listeners: list[Listener] = []
         self._stack = AsyncExitStack()
@@ -112,7 +115,7 @@ class Engine:
         connection = open_database(self.settings.home / "state.db")
         stack.callback(connection.close)
         self._journal = Journal(connection)
-        self.views = Views(self._journal, self._partition, self.logs.where)
+        self.views = Views(self._journal, self._partition, self.logs.where, self._claims.taken)
         queues = Queues(connection, self._clock, self._partition)
         parts = Parts(
             self.settings,
@@ -166,8 +169,11 @@ class Engine:
         *,
         max_parallel: int | None = None,
         display_name: str | None = None,
+        origin: Mapping[str, str] | None = None,
     ) -> str:
         """Start an execution of a pipeline, by name or ARN; the execution's ARN is returned before anything runs.
+
+        `origin` is kept for whoever goes on with the execution after this engine was killed (`ExecutionView.origin`).
 
         Raises:
             NotFoundError: no such pipeline.
@@ -175,25 +181,65 @@ class Engine:
             MachineError: this machine lacks something that a step needs.
         """
         start, graph = self._prepare(pipeline_of(pipeline), parameters or {}, max_parallel, display_name)
-        self._refuse_unknown_kinds(graph)
-        await self._refuse_missing_images(graph, start)
-        await seed(self._assembly.objects, self.settings.s3)
+        start = replace(start, origin=origin or {})
+        await self._refuse_what_cannot_run(graph, start)
+        self._claims.take(start.arn)
         self._journal.begin(start)
+        self._drive(start, fresh(start, self._partition), None)
+        return start.arn
+
+    async def resume(self, execution: str) -> str:
+        """Go on with an execution whose engine was killed, or the machine with it; its ARN is returned.
+
+        What has ended stays as it is, what was running runs again, with the same attempt and name.
+
+        Args:
+            execution: ARN, id, unique beginning of an id, or ``latest``.
+
+        Raises:
+            NotFoundError: there is no such execution.
+            UsageError: it has ended, or another engine drives it.
+            MachineError: this machine lacks something that a step needs.
+        """
+        arn = self.views.execution(execution).arn
+        if not self._claims.take(arn):
+            message = f"Execution {execution_id(arn)} is being run by another sagelocal: wait for it, or end that first"
+            raise UsageError(message)
+        try:
+            start, relived, outstanding = self._relived(arn)
+            await self._refuse_what_cannot_run(relived.plan, start)
+            await self._assembly.sweep(arn, [job.name for job in outstanding.running.values()])
+        except BaseException:
+            self._claims.give_back(arn)
+            raise
+        # An engine may die before it has recorded that the execution has begun.
+        self._drive(start, relived, outstanding if relived.started else None)
+        return arn
+
+    def _relived(self, arn: str) -> tuple[Start, Execution, Outstanding]:
+        start = self._journal.find(arn)[0]
         execution = fresh(start, self._partition)
+        outstanding = relive(execution, self._journal.events(arn))
+        if execution.done:
+            message = f"Execution {execution_id(arn)} has ended: {execution.status}"
+            raise UsageError(message)
+        return start, execution, outstanding
+
+    def _drive(self, start: Start, execution: Execution, outstanding: Outstanding | None) -> None:
         driver = Driver(
             execution,
             self._executors,
             record=lambda events: self._journal.append(start.arn, events),
             fetch=self._assembly.objects.read,
             clock=self._clock,
-            limit=max_parallel,
+            limit=start.max_parallel,
             together=self._journal.together,
             observe=lambda steps: self._tell(start.arn, steps),
+            outstanding=outstanding,
         )
-        self._runs[start.arn] = _Run(
-            start, execution, driver, asyncio.create_task(driver.run(), name=start.arn)
-        )
-        return start.arn
+        task = asyncio.create_task(driver.run(), name=start.arn)
+        task.add_done_callback(lambda _: self._claims.give_back(start.arn))
+        self._runs[start.arn] = _Run(start, execution, driver, task)
 
     async def wait(self, execution: str) -> ExecutionView:
         """Wait for the end of an execution that this engine runs.
@@ -261,6 +307,11 @@ class Engine:
         declared = {parameter.name for parameter in definition.parameters}
         return {name: value for name, value in self.settings.parameters.items() if name in declared}
 
+    async def _refuse_what_cannot_run(self, graph: Plan, start: Start) -> None:
+        self._refuse_unknown_kinds(graph)
+        await self._refuse_missing_images(graph, start)
+        await seed(self._assembly.objects, self.settings.s3)
+
     def _refuse_unknown_kinds(self, graph: Plan) -> None:
         missing: dict[StepType, list[str]] = {}
         for name, step in graph.steps.items():
@@ -317,7 +368,8 @@ def open_views(settings: Settings) -> Views:
         message = f"{settings.home} is no folder: name the state folder with --home or SAGELOCAL_HOME"
         raise UsageError(message)
     journal = Journal(open_database(path if path.exists() else ":memory:"))
-    return Views(journal, Partition(settings.region, settings.account), open_logs(settings).where)
+    driven = Claims(settings.home / "claims").taken
+    return Views(journal, Partition(settings.region, settings.account), open_logs(settings).where, driven)
 
 
 def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -16,6 +16,13 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """Another engine goes on where one was killed."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """A ready step has its place under the parallelism limit."""
 
@@ -56,7 +63,7 @@ class StopRequested:
     at: float
 
 
-Event = Begun | Started | Fetched | Finished | RetryDue | StopRequested
+Event = Begun | Resumed | Started | Fetched | Finished | RetryDue | StopRequested
 """`at` is the moment in seconds since the epoch: the machine knows no other time."""
 
 

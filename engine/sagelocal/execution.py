@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from sagelocal.events import (
     Fetched,
     Finished,
     Launch,
+    Resumed,
     RetryDue,
     Started,
     StopRequested,
@@ -131,6 +132,8 @@ class Execution:
                 commands = self._again(step)
             case StopRequested():
                 commands = self._stop()
+            case Resumed():
+                commands = []
         self._settle()
         return commands
 
@@ -390,10 +393,3 @@ class Execution:
         return Facts(
             self.identity, self.parameters, self.rules, self.started, self.experiment, self.steps, self.files
         )
-
-
-def replay(execution: Execution, events: Iterator[Event]) -> Execution:
-    """Let a fresh execution live through recorded events; it ends in the state that the live one had."""
-    for event in events:
-        execution.apply(event)
-    return execution

@@ -26,6 +26,7 @@ from sagelocal.events import (
     Fetched,
     Finished,
     Launch,
+    Resumed,
     RetryDue,
     Started,
     StopRequested,
@@ -33,6 +34,7 @@ from sagelocal.events import (
 )
 from sagelocal.execution import Execution
 from sagelocal.jobs import Executor, Failed, Job, Outcome, Stopped
+from sagelocal.resumption import Outstanding
 from sagelocal.values import ObjectText
 
 Record = Callable[[Sequence[Event]], None]
@@ -59,6 +61,10 @@ class Places:
         self._taken += 1
         return True
 
+    def insist(self) -> None:
+        """Take a place whether or not there is one: a job had it before its engine went away."""
+        self._taken += 1
+
     def release(self) -> None:
         self._taken -= 1
 
@@ -75,6 +81,7 @@ class Driver:
         limit: MaxParallelExecutionSteps; None runs everything that is ready.
         together: what is recorded inside it counts as a whole, when it is left.
         observe: called after each turn with the names of the steps that have moved.
+        outstanding: of an execution whose engine is gone, what it waits for; None: it has not begun.
     """
 
     def __init__(
@@ -88,6 +95,7 @@ class Driver:
         limit: int | None = None,
         together: Callable[[], AbstractContextManager[object]] = nullcontext,
         observe: Callable[[Iterable[str]], None] = lambda _names: None,
+        outstanding: Outstanding | None = None,
     ) -> None:
         self._execution = execution
         self._executors = executors
@@ -97,6 +105,7 @@ class Driver:
         self._places = Places(limit)
         self._together = together
         self._observe = observe
+        self._outstanding = outstanding
         self._inbox: Inbox = asyncio.Queue()
         self._ready: deque[Job] = deque()
         self._concluding: deque[str] = deque()
@@ -116,12 +125,24 @@ class Driver:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                self._turn([Begun(self._clock.now())], group)
+                self._begin(group)
                 while not self._execution.done:
                     self._turn(await self._next_events(), group)
         except BaseExceptionGroup:
             self._close_after_bug()
             raise
+
+    def _begin(self, group: asyncio.TaskGroup) -> None:
+        """Begin, or go on: what was running runs again, what was asked for is asked for again."""
+        if self._outstanding is None:
+            self._turn([Begun(self._clock.now())], group)
+            return
+        for job in self._outstanding.running.values():
+            self._places.insist()
+            self._spawn(job, group)
+        for command in (*self._outstanding.unanswered(), *map(Cancel, self._outstanding.stopping)):
+            self._perform(command, group)
+        self._turn([Resumed(self._clock.now())], group)
 
     async def _next_events(self) -> list[Event]:
         """Wait for one event, then take all that are there."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import glob
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -42,6 +45,7 @@ from sagelocal_executors.models import ModelExecutor, RegisterModelExecutor
 from sagelocal_executors.overrides import Overridden
 from sagelocal_executors.processing import ProcessingExecutor
 from sagelocal_executors.training import TrainingExecutor
+from sagelocal_executors.trees import remove
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -77,11 +81,13 @@ class Assembly:
         executors: per kind of step, what runs it; kinds that cannot run yet are not in it.
         objects: the buckets that jobs read and write.
         missing: why a job of the step with this image could not run, with the ways out; None when it can.
+        sweep: removes what jobs, by their names, of an execution have left whose engine was killed.
     """
 
     executors: Mapping[StepType, Executor]
     objects: Objects
     missing: Callable[[str, str], Awaitable[str | None]]
+    sweep: Callable[[str, Iterable[str]], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -114,7 +120,21 @@ async def assemble(parts: Parts) -> AsyncIterator[Assembly]:
         }
         if feeds(settings):
             mappings.begin(sources(settings))  # tasks, which run when the engine has built the rest
-        yield Assembly(overridden, objects, containers.missing)
+        yield Assembly(
+            overridden, objects, containers.missing, partial(_sweep, containers, settings.home / "jobs")
+        )
+
+
+async def _sweep(containers: AutoContainers, folder: Path, execution: str, jobs: Iterable[str]) -> None:
+    await containers.sweep(execution)
+    await asyncio.to_thread(_remove_folders, folder, jobs)
+
+
+def _remove_folders(folder: Path, jobs: Iterable[str]) -> None:
+    """Remove the working folders of jobs, and of those that they have started: their names begin alike."""
+    for job in jobs:
+        for found in folder.glob(f"{glob.escape(job)}*"):
+            remove(found)
 
 
 def _jobs(

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from sagelocal.database import open_database
 from sagelocal.definition import parse
 from sagelocal.events import Begun, Event, Finished, Started, StopRequested
-from sagelocal.execution import Execution, replay
+from sagelocal.execution import Execution
 from sagelocal.jobs import Failed, Outcome, Stopped, Succeeded
 from sagelocal.names import Partition
 from sagelocal.plan import plan
+from sagelocal.resumption import replay
 from sagelocal.state import Identity, Rules
 from sagelocal.store.journal import Journal, Start
 from sagelocal.store.views import fresh

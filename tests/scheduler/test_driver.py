@@ -14,10 +14,11 @@ from sagelocal.definition import parse
 from sagelocal.definition.steps import StepType
 from sagelocal.errors import MachineError
 from sagelocal.events import Event, Started
-from sagelocal.execution import Execution, replay
+from sagelocal.execution import Execution
 from sagelocal.jobs import Failed, Job, Outcome, Stopped, Succeeded
 from sagelocal.lifecycle import ExecutionStatus, StepStatus
 from sagelocal.plan import plan
+from sagelocal.resumption import replay
 from sagelocal.scheduler import Driver
 from sagelocal.state import Identity
 from sagelocal.values import ObjectText

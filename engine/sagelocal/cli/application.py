@@ -11,6 +11,7 @@ import typer
 COMMANDS = {
     "check": "sagelocal.cli.check",
     "run": "sagelocal.cli.run",
+    "resume": "sagelocal.cli.resume",
     "graph": "sagelocal.cli.graph",
     "list": "sagelocal.cli.past",
     "show": "sagelocal.cli.past",
@@ -20,7 +21,13 @@ COMMANDS = {
 }
 """Each command and the module that holds the function, or the group of commands, of that name, with a trailing ``_`` where Python has the name."""
 
-_PANELS = {"check": "Definitions", "graph": "Definitions", "run": "Executions", "callback": "Executions"}
+_PANELS = {
+    "check": "Definitions",
+    "graph": "Definitions",
+    "run": "Executions",
+    "resume": "Executions",
+    "callback": "Executions",
+}
 
 
 def call(arguments: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ def execution_document(view: ExecutionView) -> JsonObject:
     """An execution with its steps.
 
     ``arn``, ``id``, ``pipeline``, ``display_name``, ``status``, ``failure_reason``, ``started`` and ``ended`` (ISO 8601,
-    UTC; null when not yet), ``parameters``, ``max_parallel``, ``steps`` (started ones, in order of start) and
+    UTC; null when not yet), ``interrupted`` (true when its engine was killed), ``parameters``, ``max_parallel``, ``steps`` (started ones, in order of start) and
     ``not_started`` (names).
     """
     started = {step.name for step in view.steps}
@@ -24,6 +24,7 @@ def execution_document(view: ExecutionView) -> JsonObject:
         "failure_reason": view.failure_reason,
         "started": _moment(view.started),
         "ended": _moment(view.ended),
+        "interrupted": view.interrupted,
         "parameters": dict(view.parameters),
         "max_parallel": view.max_parallel,
         "steps": [step_document(step) for step in view.steps],

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sagelocal.settings import Runtime
+
 Source = Annotated[
     str,
     typer.Argument(
@@ -29,3 +31,18 @@ Config = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+RuntimeOption = Annotated[
+    Runtime | None,
+    typer.Option(
+        "--runtime",
+        help="What plays the containers: Docker, a sandboxed process, nothing, or what fits each job.",
+    ),
+]
+StubsOption = Annotated[
+    Path | None,
+    typer.Option("--stubs", metavar="FILE", help="What stubbed steps report, as YAML or JSON."),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, max=65535, help="Where S3, SQS, Lambda and SageMaker answer; 0: any."),
+]

@@ -20,6 +20,9 @@ from sagelocal.errors import NotFoundError
 from sagelocal.nearest import did_you_mean, listed
 from sagelocal.store.views import ExecutionView, StepView
 
+INTERRUPTED = "Interrupted"
+"""What ``list`` says of an execution that nobody drives any more; SageMaker has no such state."""
+
 
 def list_(
     *,
@@ -41,7 +44,7 @@ def list_(
         (view.id, view.pipeline, moment(view.started), _length(view.started, view.ended), _progress(view))
         for view in views
     ]
-    _say_rows([view.status for view in views], rows)
+    _say_rows([INTERRUPTED if view.interrupted else view.status for view in views], rows)
 
 
 def show(
@@ -80,6 +83,8 @@ def steps(
 def _show_execution(view: ExecutionView) -> None:
     sign, style = GLYPHS.get(view.status, ("?", ""))
     say(f"{sign} {view.pipeline} {view.status}", style)
+    if view.interrupted:
+        say(f"  its sagelocal was killed; `sagelocal resume {view.id}` goes on", "yellow")
     say(f"  {view.arn}")
     if view.display_name:
         say(f"  name: {view.display_name}")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sagelocal.events import Begun, Event, Fetched, Finished, RetryDue, Started, StopRequested
+from sagelocal.events import Begun, Event, Fetched, Finished, Resumed, RetryDue, Started, StopRequested
 from sagelocal.jobs import Failed, Outcome, Stopped, Succeeded
 from sagelocal.values import ObjectText
 
@@ -35,7 +35,7 @@ def _body(event: Event) -> dict[str, Any]:
             return {"step": step, "file": _file(file)}
         case Finished(step, outcome):
             return {"step": step, "outcome": _outcome(outcome)}
-        case Begun() | StopRequested():
+        case Begun() | Resumed() | StopRequested():
             return {}
 
 
@@ -70,6 +70,7 @@ def _read_outcome(body: dict[str, Any]) -> Outcome:
 
 _DECODERS: Mapping[str, Callable[[float, dict[str, Any]], Event]] = {
     "Begun": lambda at, _body: Begun(at),
+    "Resumed": lambda at, _body: Resumed(at),
     "StopRequested": lambda at, _body: StopRequested(at),
     "RetryDue": lambda at, body: RetryDue(body["step"], at),
     "Started": lambda at, body: Started(body["step"], at),

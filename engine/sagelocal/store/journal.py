@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sagelocal.database import explained, transaction
@@ -32,6 +32,7 @@ class Start:
         max_parallel: MaxParallelExecutionSteps; None: no limit.
         experiment: the resolved PipelineExperimentConfig.
         rules: choices that SageMaker does not document.
+        origin: what whoever started it would need to know to go on with it.
     """
 
     arn: str
@@ -44,6 +45,7 @@ class Start:
     max_parallel: int | None
     experiment: Mapping[str, Json]
     rules: Rules
+    origin: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -113,6 +115,7 @@ class Journal:
             "max_parallel": start.max_parallel,
             "experiment": start.experiment,
             "rules": asdict(start.rules),
+            "origin": start.origin,
         }
         row = (
             start.arn,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sagelocal.definition import parse
 from sagelocal.definition.steps import StepType
 from sagelocal.errors import NotFoundError
-from sagelocal.execution import Execution, replay
+from sagelocal.execution import Execution
 from sagelocal.expressions import render
 from sagelocal.lifecycle import StepStatus
 from sagelocal.names import Partition, callback_token, execution_id
 from sagelocal.nearest import did_you_mean
 from sagelocal.plan import plan
+from sagelocal.resumption import replay
 from sagelocal.state import Identity, StepState
 from sagelocal.store.journal import Journal, Start
 from sagelocal.values import JsonObject, Scalar
@@ -39,7 +40,18 @@ _OUTPUT_STEPS: Mapping[StepType, Mapping[str, str]] = {
     StepType.CALLBACK: {"CallbackToken": "CallbackToken", "SqsQueueUrl": "SqsQueueUrl"},
 }
 """Per kind of step that returns declared outputs: the members of Metadata, and where each stands in the step or its answer."""
-_RUN_STEPS: Mapping[StepType, Mapping[str, str]] = {
+_CLARIFY_MEMBERS = (
+    "CheckType",
+    "BaselineUsedForDriftCheckConstraints",
+    "CalculatedBaselineConstraints",
+    "ModelPackageGroupName",
+    "ViolationReport",
+    "CheckJobArn",
+    "SkipCheck",
+    "RegisterNewBaseline",
+)
+_QUALITY_MEMBERS = (*_CLARIFY_MEMBERS, "BaselineUsedForDriftCheckStatistics", "CalculatedBaselineStatistics")
+_ANSWER_STEPS: Mapping[StepType, Mapping[str, str]] = {
     StepType.EMR: {
         "ClusterId": "ClusterId",
         "StepId": "Id",
@@ -49,8 +61,10 @@ _RUN_STEPS: Mapping[StepType, Mapping[str, str]] = {
     StepType.EMR_SERVERLESS: {
         member: member for member in ("ApplicationId", "JobRunId", "JobRunName", "LogFilePath")
     },
+    StepType.QUALITY_CHECK: {member: member for member in _QUALITY_MEMBERS},
+    StepType.CLARIFY_CHECK: {member: member for member in _CLARIFY_MEMBERS},
 }
-"""Per kind of step without an ARN: the members of Metadata, and where each stands in its answer."""
+"""Per kind of step whose Metadata is not an Arn alone: its members, and where each stands in the step's answer."""
 _LONGEST_VALUE = 1024
 """Characters of an output's value in Metadata (boto: OutputParameter)."""
 
@@ -110,6 +124,8 @@ class ExecutionView:
         steps: those that have started, in the order of their start.
         planned: the names of all steps, in a runnable order.
         definition: the text that it runs.
+        origin: what whoever started it has kept for going on with it.
+        interrupted: it has not ended, yet no engine drives it: its engine was killed.
     """
 
     arn: str
@@ -125,18 +141,32 @@ class ExecutionView:
     steps: tuple[StepView, ...]
     planned: tuple[str, ...]
     definition: str
+    origin: Mapping[str, str]
+    interrupted: bool = False
 
 
 Where = Callable[[str, str], str]
 
 
 class Views:
-    """Reads executions from a journal; `where(execution, step)` says what runs a step."""
+    """Reads executions from a journal.
 
-    def __init__(self, journal: Journal, partition: Partition, where: Where) -> None:
+    Args:
+        where: says, for an execution's ARN and a step, what runs the step.
+        driven: whether some engine drives the execution of that ARN.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        partition: Partition,
+        where: Where,
+        driven: Callable[[str], bool] = lambda _execution: True,
+    ) -> None:
         self._journal = journal
         self._partition = partition
         self._where = where
+        self._driven = driven
 
     def pipelines(self) -> list[PipelineView]:
         """All pipelines, by name."""
@@ -171,7 +201,8 @@ class Views:
 
     def _fold(self, start: Start) -> ExecutionView:
         execution = replay(fresh(start, self._partition), self._journal.events(start.arn))
-        return view(start, execution, self._where)
+        interrupted = not execution.done and not self._driven(start.arn)
+        return replace(view(start, execution, self._where), interrupted=interrupted)
 
 
 def fresh(start: Start, partition: Partition) -> Execution:
@@ -196,6 +227,7 @@ def view(start: Start, execution: Execution, where: Where) -> ExecutionView:
         steps=tuple(step_views(execution, where)),
         planned=tuple(execution.plan.steps),
         definition=start.definition,
+        origin=start.origin,
     )
 
 
@@ -241,9 +273,9 @@ def metadata(kind: StepType, state: StepState) -> JsonObject:
         return {"Fail": {"ErrorMessage": state.message}}
     if kind in _OUTPUT_STEPS:
         return _output_metadata(kind, state)
-    if kind in _RUN_STEPS:
+    if kind in _ANSWER_STEPS:
         answer = state.outcome.properties if state.outcome else {}
-        members = {name: answer[key] for name, key in _RUN_STEPS[kind].items() if key in answer}
+        members = {name: answer[key] for name, key in _ANSWER_STEPS[kind].items() if key in answer}
         return {kind.value: members} if members else {}
     member, arn = _METADATA.get(kind, ("", ""))
     if state.outcome is None or arn not in state.outcome.properties:

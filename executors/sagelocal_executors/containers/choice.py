@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sagelocal.errors import MachineError
 from sagelocal.settings import Runtime, Settings
 from sagelocal_executors.containers import Containers, ContainerSpec, Exit, ImageMissingError
-from sagelocal_executors.containers.labels import missing_text
+from sagelocal_executors.containers.labels import EXECUTION_LABEL, missing_text
 from sagelocal_executors.images import PLAYED, Family, family_of
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ class AutoContainers:
                 return self._in_stub(step)
             case Runtime.AUTO:
                 return await self._where_it_can(image)
+
+    async def sweep(self, execution: str) -> list[str]:
+        """Remove what containers of that execution, whose engine was killed, have left; their names are returned."""
+        if not await self._docker.answers():
+            return []
+        return await self._docker.leftovers(f"{EXECUTION_LABEL}={execution}", remove=True)
 
     async def close(self) -> None:
         for made in ("_docker", "_process"):

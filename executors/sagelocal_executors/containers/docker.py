@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -25,13 +24,14 @@ from sagelocal_executors.containers.docker_create import (
     container_name,
     send_signal,
     start,
+    url_of,
 )
 from sagelocal_executors.containers.docker_daemon import CLIENT_ERRORS, connect, faults, leftovers
 from sagelocal_executors.containers.docker_mounts import Staging, chown, written
 from sagelocal_executors.containers.docker_networks import JobNetworks, Network
 from sagelocal_executors.containers.docker_stream import Pump
 from sagelocal_executors.containers.environment import image_environment, job_environment
-from sagelocal_executors.containers.folders import discard, foreign
+from sagelocal_executors.containers.folders import discard, foreign, private_folder
 from sagelocal_executors.containers.labels import JOB_LABEL
 from sagelocal_executors.containers.waiting import Threads, either, supervise, unbroken
 from sagelocal_executors.images import family_of
@@ -126,11 +126,12 @@ class DockerContainers:
         self, client: APIClient, spec: ContainerSpec, network: Network, on_line: Callable[[str], None]
     ) -> Exit:
         labels = {JOB_LABEL: spec.name, **spec.labels}
-        staging = Staging(self._scratch / secrets.token_hex(4), self._overlay, labels)
+        staging = Staging(private_folder(self._scratch, spec), self._overlay, labels)
         order = await self._order(spec, network)
         try:
             connection = await self._start(client, order, staging)
-            return await self._follow(client, order, connection, on_line)
+            url = spec.listener and await self._threads.call(url_of, client, order, spec.listener)
+            return await self._follow(client, order, connection, on_line, url)
         except NoProgramError as error:
             on_line(str(error))
             return Exit(error.code)
@@ -152,7 +153,7 @@ class DockerContainers:
             return await self._threads.call(start, client, order, staging)
 
     async def _endpoint(self, network: Network) -> tuple[str | None, dict[str, str]]:
-        if self._reach is None or network.gateway is None:
+        if self._reach is None or network.gateway is None or network.isolated:
             return None, {}
         try:
             return await self._reach(network.gateway), {}
@@ -163,7 +164,12 @@ class DockerContainers:
             return url, {_DESKTOP_HOST: "host-gateway"}
 
     async def _follow(
-        self, client: APIClient, order: Order, connection: Any, on_line: Callable[[str], None]
+        self,
+        client: APIClient,
+        order: Order,
+        connection: Any,
+        on_line: Callable[[str], None],
+        url: str | None,
     ) -> Exit:
         pump = Pump(connection, on_line)
         pumping = self._threads.start(pump.run)
@@ -175,6 +181,8 @@ class DockerContainers:
 
         ended = asyncio.ensure_future(either(waiting, pump.failed))
         try:
+            if order.spec.listener and url:
+                order.spec.listener.on_url(url)
             timed_out = await supervise(
                 ended, order.spec.limits, partial(signal, "SIGTERM"), partial(signal, "SIGKILL")
             )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+
+from sagelocal_executors.containers import ContainerSpec
+from sagelocal_executors.containers.labels import JOB_LABEL
 
 
 def private_copy(source: Path, destination: Path) -> Path:
@@ -51,3 +55,8 @@ def _owners(path: Path) -> Iterator[int]:
                 yield from _owners(child)
     except OSError:
         yield -1
+
+
+def private_folder(scratch: Path, spec: ContainerSpec) -> Path:
+    """Where a container's private files go: a name of its own that begins with its job's, by which leftovers are found."""
+    return scratch / f"{spec.labels.get(JOB_LABEL, spec.name)}.{secrets.token_hex(4)}"

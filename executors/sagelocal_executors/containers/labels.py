@@ -2,6 +2,8 @@
 
 JOB_LABEL = "sagelocal.job"
 """On every container, volume and network that we make."""
+EXECUTION_LABEL = "sagelocal.execution"
+"""On every container and volume of a pipeline execution."""
 
 
 def missing_text(image: str) -> str:

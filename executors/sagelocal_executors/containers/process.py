@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -15,10 +14,11 @@ from sagelocal.settings import Settings
 from sagelocal_executors.containers import ContainerSpec, Exit
 from sagelocal_executors.containers.bubblewrap import Bubblewrap, find_bubblewrap
 from sagelocal_executors.containers.environment import image_environment, job_environment
-from sagelocal_executors.containers.folders import discard
+from sagelocal_executors.containers.folders import discard, private_folder
 from sagelocal_executors.containers.interpreter import Interpreter, chosen, look_at
 from sagelocal_executors.containers.lines import LineSplitter
 from sagelocal_executors.containers.sandbox import Sandbox, command
+from sagelocal_executors.containers.sockets import VARIABLE, inherited, url_of
 from sagelocal_executors.containers.waiting import Threads, either, supervise, unbroken
 from sagelocal_executors.images import GENERIC, Family, family_of
 
@@ -79,19 +79,24 @@ class ProcessContainers:
     async def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> Exit:
         """As `Containers.run`."""
         interpreter, family = await self.interpreter(spec.image), self.family(spec.image)
-        folder = self._scratch / secrets.token_hex(4)
+        folder = private_folder(self._scratch, spec)
         sandbox = Sandbox(await self.bubblewrap(), interpreter, folder, (_TOOLKIT.parent,))
         try:
             arguments = await self._threads.call(sandbox.prepare, spec)
-            process = await asyncio.create_subprocess_exec(
-                *(*arguments, "--", *command(spec, _TOOLKIT, family.name, interpreter)),
-                env=sandbox.environment(await self._environment(spec, family)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                limit=_CHUNK,
-            )
-            return await _follow(process, spec, on_line)
+            environment = await self._environment(spec, family)
+            with inherited(spec.listener) as server:
+                passed = {VARIABLE: str(server.fileno())} if server else {}
+                process = await asyncio.create_subprocess_exec(
+                    *(*arguments, "--", *command(spec, _TOOLKIT, family.name, interpreter)),
+                    env=sandbox.environment(environment | passed),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.STDOUT,
+                    limit=_CHUNK,
+                    pass_fds=[server.fileno()] if server else [],
+                )
+                url = url_of(server) if server else ""
+            return await _follow(process, spec, on_line, url)
         finally:
             await self._threads.call(discard, folder)
 
@@ -106,7 +111,7 @@ class ProcessContainers:
 
 
 async def _follow(
-    process: asyncio.subprocess.Process, spec: ContainerSpec, on_line: Callable[[str], None]
+    process: asyncio.subprocess.Process, spec: ContainerSpec, on_line: Callable[[str], None], url: str
 ) -> Exit:
     output = _Output(process, on_line)
     kills = _oom_kills()
@@ -115,6 +120,8 @@ async def _follow(
     ended = asyncio.ensure_future(either(waiting, output.failed))
     stopping = _Stopping(process, waiting)
     try:
+        if spec.listener:
+            spec.listener.on_url(url)
         timed_out = await supervise(ended, spec.limits, stopping.terminate, stopping.kill)
         output.check()
         await reading
