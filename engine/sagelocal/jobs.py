@@ -24,6 +24,7 @@ class Job:
         extras: the other resolved keys of the step: ``FunctionArn``, ``SqsQueueUrl``, the Check keys …
         property_files: the files that the executor must read when the job has succeeded.
         outputs: the values that a Lambda or Callback step promises to return.
+        child: whether another job started it, as a tuning job does its training jobs: it then has a log of its own.
     """
 
     execution: str
@@ -35,6 +36,12 @@ class Job:
     extras: JsonObject = field(default_factory=dict)
     property_files: tuple[PropertyFile, ...] = ()
     outputs: tuple[OutputParameter, ...] = ()
+    child: bool = False
+
+    @property
+    def log(self) -> str:
+        """Under which name its lines are kept: the step's, or ``<step>/<job>`` for a child."""
+        return f"{self.step}/{self.name}" if self.child else self.step
 
 
 @dataclass(frozen=True, slots=True)

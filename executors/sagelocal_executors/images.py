@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sagelocal.settings import Settings
 
 GENERIC = "generic"
-PLAYED = frozenset({"sklearn", "xgboost", GENERIC})
+PLAYED = frozenset({"sklearn", "xgboost", GENERIC, "model-monitor", "clarify"})
 """The families whose toolkit the process runtime plays today."""
 
 

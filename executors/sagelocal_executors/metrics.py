@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sagelocal.clock import Clock, iso
 from sagelocal.values import JsonObject
@@ -15,11 +15,20 @@ from sagelocal_executors.requests import MetricDefinition
 class MetricReader:
     """Applies each metric's regular expression to each line; the last value of a metric counts.
 
+    Args:
+        listen: called with the metric's name and each value that it takes.
+
     Raises:
         JobError: an expression cannot be compiled, or captures no value.
     """
 
-    def __init__(self, definitions: Iterable[MetricDefinition], clock: Clock) -> None:
+    def __init__(
+        self,
+        definitions: Iterable[MetricDefinition],
+        clock: Clock,
+        listen: Callable[[str, float], None] = lambda _name, _value: None,
+    ) -> None:
+        self._listen = listen
         self._patterns = {definition.name: _compile(definition) for definition in definitions}
         self._clock = clock
         self._last: dict[str, tuple[float, float]] = {}
@@ -30,6 +39,7 @@ class MetricReader:
                 value = _number(match.group(1))
                 if value is not None:
                     self._last[name] = (value, self._clock.now())
+                    self._listen(name, value)
 
     def final(self) -> list[JsonObject]:
         """FinalMetricDataList: the metrics seen, in the order of their definitions."""

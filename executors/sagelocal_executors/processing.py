@@ -47,7 +47,7 @@ class ProcessingExecutor(Tools):
     """
 
     async def run(self, job: Job) -> Outcome:
-        with self.logs.open(job.execution, job.step) as log:
+        with self.logs.open(job.execution, job.log) as log:
             try:
                 request = parse_processing(job.arguments)
                 plan = plan_processing(request, stubbed=self.stubbed(job.step))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sagelocal.jobs import Failed, Job, Outcome, Stopped, Succeeded
 from sagelocal.values import JsonObject
@@ -25,20 +27,34 @@ from sagelocal_executors.training_data import plan_training
 from sagelocal_executors.training_files import TrainingFiles
 from sagelocal_executors.trees import reclaim, remove
 
+OnMetric = Callable[[str, str, float], None]
+
+
+def _nobody(_job: str, _metric: str, _value: float) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingExecutor(Tools):
     """Runs a training job: channels down, one container per instance, model up.
 
     Built from what `Tools` lists.
+
+    Attributes:
+        on_metric: told of each value of a metric as it is printed: the job's name, the metric's and the value.
     """
 
+    on_metric: OnMetric = _nobody
+
     async def run(self, job: Job) -> Outcome:
-        with self.logs.open(job.execution, job.step) as log:
+        with self.logs.open(job.execution, job.log) as log:
             try:
                 request = parse_training(job.arguments)
                 plan = plan_training(request, stubbed=self.stubbed(job.step))
-                metrics = MetricReader(request.algorithm_specification.metric_definitions, self.clock)
+                metrics = MetricReader(
+                    request.algorithm_specification.metric_definitions,
+                    self.clock,
+                    partial(self.on_metric, job.name),
+                )
             except JobError as error:
                 log.note(error.reason)
                 return Failed(step_reason(error.reason), error.error)

@@ -38,6 +38,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """A port of a container's server that this machine wants to reach.
+
+    Attributes:
+        port: the TCP port that the image's program listens on.
+        on_url: called once, on the event loop, with the URL on this machine (``http://127.0.0.1:41234``) as soon as the
+            container runs; its program may not answer yet.
+    """
+
+    port: int
+    on_url: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """One container to run to its end.
 
@@ -55,6 +69,7 @@ class ContainerSpec:
         step: name of the step (for the choice of a runtime, and stubs).
         attempt: of the step, 1 for the first.
         network: False isolates it from every network (EnableNetworkIsolation).
+        listener: given, the container serves: this machine reaches that port.
     """
 
     name: str
@@ -70,6 +85,7 @@ class ContainerSpec:
     step: str = ""
     attempt: int = 1
     network: bool = True
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """What AWS's framework images bring on top of the bare ``/opt/ml`` contract, played for one container.
 
 Run by path, by the interpreter that plays the image: ``main.py FAMILY VERB [ARGUMENT…]``. FAMILY is ``sklearn``,
-``xgboost`` or ``generic``; VERB is ``train``, ``serve`` or ``process``. Needs the standard library of Python 3.8, and
+``xgboost``, ``generic``, ``model-monitor`` or ``clarify``; VERB is ``train``, ``serve`` or ``process``. Needs the standard library of Python 3.8, and
 what the family needs; sagelocal itself need not be there.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
-from typing import NoReturn
+from collections.abc import Callable
 
 import ml_contract
 import script_mode
@@ -32,19 +33,26 @@ def train(family: str, _arguments: list[str]) -> int:
     )
 
 
-def serve(_family: str, _arguments: list[str]) -> int:
-    raise JobError("sagelocal does not serve models yet: that comes with batch transform")
+def serve(family: str, _arguments: list[str]) -> int:
+    import serving  # only models need it
+
+    return serving.serve(family)
 
 
-def process(_family: str, arguments: list[str]) -> NoReturn:
-    """What ``docker run IMAGE ARGUMENT…`` does in an image without an entrypoint, as these have none: the command."""
+def process(family: str, arguments: list[str]) -> int:
+    """What ``docker run IMAGE ARGUMENT…`` does: the image's own program where it has one, else the command."""
+    if family in PROGRAMS and not arguments:
+        program: Callable[[], int] = importlib.import_module(PROGRAMS[family]).main
+        return program()
     if not arguments:
         raise JobError("nothing to run: the job has neither ContainerEntrypoint nor ContainerArguments", 127)
     if not shutil.which(arguments[0]):
         raise JobError(f"nothing to run: there is no program {arguments[0]!r}; set ContainerEntrypoint", 127)
-    os.execvp(arguments[0], arguments)
+    return os.execvp(arguments[0], arguments)
 
 
+PROGRAMS = {"model-monitor": "model_monitor", "clarify": "clarify"}
+"""The images with an entrypoint: the package whose ``main`` plays it."""
 VERBS = {"train": train, "serve": serve, "process": process}
 
 
