@@ -64,7 +64,7 @@ class StepLog:
 
 
 class StepLogs:
-    """The logs of all executions: ``<root>/<execution id>/<step>.log``."""
+    """The logs of all executions: ``<root>/<execution id>/<step>.log``, and ``<step>/<job>.log`` for jobs of a job."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -73,6 +73,11 @@ class StepLogs:
     def path(self, execution: str, step: str) -> Path:
         """Where the log of that step lies, or would."""
         return self._root / execution_id(execution) / f"{step}.log"
+
+    def children(self, execution: str, step: str) -> list[str]:
+        """The logs of the jobs that the step's job has started, as ``<step>/<job>``, in the order of their names."""
+        folder = self.path(execution, step).with_suffix("")
+        return [f"{step}/{path.stem}" for path in sorted(folder.glob("*.log"))]
 
     def open(self, execution: str, step: str) -> StepLog:
         """The log, to be entered before lines are added; a further attempt adds to the same file."""

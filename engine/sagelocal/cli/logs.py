@@ -11,7 +11,7 @@ import typer
 
 from sagelocal.cli.configuration import settings_of
 from sagelocal.cli.options import Config, Execution, Home
-from sagelocal.cli.output import say, say_json
+from sagelocal.cli.output import counted, say, say_json
 from sagelocal.engine import open_logs, open_views
 from sagelocal.errors import NotFoundError, UsageError
 from sagelocal.logs import StepLogs
@@ -25,7 +25,12 @@ _ALL = 1 << 60
 def logs(
     execution: Execution = "latest",
     step: Annotated[
-        str | None, typer.Argument(metavar="[STEP]", show_default=False, help="Only this step's log.")
+        str | None,
+        typer.Argument(
+            metavar="[STEP[/JOB]]",
+            show_default=False,
+            help="Only this step's log, or that of one of its jobs.",
+        ),
     ] = None,
     *,
     follow: Annotated[
@@ -47,6 +52,7 @@ def logs(
     - `sagelocal logs`
     - `sagelocal logs latest Train --follow`
     - `sagelocal logs 4f2k -n 20`
+    - `sagelocal logs latest Tune/Tune-abc-003-0f1e2d3c`
     """
     if follow and as_json:
         message = "--follow and --json do not go together: one JSON document cannot grow"
@@ -54,13 +60,37 @@ def logs(
     settings = settings_of(config, home)
     views, kept = open_views(settings), open_logs(settings)
     view = views.execution(execution)
-    names = _names(view, step)
+    names = [step] if step and step in _children(view, kept, step) else _names(view, step)
     if follow:
         _follow(view.arn, names, kept, lambda: views.execution(view.arn).ended is not None)
     elif as_json:
         say_json({name: kept.tail(view.arn, name, _ALL if tail is None else tail) for name in names})
     else:
         _say_logs(view.arn, names, kept, _ALL if tail is None else tail, titled=step is None)
+        _say_children(view, kept, names)
+
+
+def _children(view: ExecutionView, kept: StepLogs, name: str) -> list[str]:
+    """The logs of the jobs of a step; `name` is the step's, or that of such a log.
+
+    Raises:
+        NotFoundError: `name` is that of such a log, and there is none.
+    """
+    step, slash, _ = name.partition("/")
+    there = kept.children(view.arn, step)
+    if slash and name not in there:
+        message = f"step {step} has no job {name}{did_you_mean(name, there)}"
+        raise NotFoundError(message)
+    return there
+
+
+def _say_children(view: ExecutionView, kept: StepLogs, names: Iterable[str]) -> None:
+    for name in names:
+        there = kept.children(view.arn, name)
+        if there:
+            jobs = counted(len(there), "job")
+            text = f"{jobs} of {name} with logs of their own: sagelocal logs {view.id} {there[0]}"
+            say(f"{text} …" if len(there) > 1 else text, "dim", error=True)
 
 
 def _names(view: ExecutionView, step: str | None) -> list[str]:
