@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sagelocal.definition.steps import ApiStep, StepType
 from sagelocal.errors import ExpressionError
 from sagelocal.expressions import NeedsObject, resolve
 from sagelocal.plan import Plan
+from sagelocal.references import references
 from sagelocal.values import Json, ObjectText, Scalar
-
-_IMAGE: Mapping[StepType, tuple[str, str]] = {
-    StepType.PROCESSING: ("AppSpecification", "ImageUri"),
-    StepType.TRAINING: ("AlgorithmSpecification", "TrainingImage"),
-}
 
 
 class _Given:
@@ -30,20 +26,75 @@ class _Given:
 
 
 def images(plan: Plan, parameters: Mapping[str, Scalar]) -> Iterator[tuple[str, str]]:
-    """Each job step with its image, where literals and parameters say which."""
+    """Each job step with its images, where literals and parameters say which."""
+    given = _Given(parameters)
     for name, step in plan.steps.items():
-        if isinstance(step, ApiStep) and step.type in _IMAGE:
-            section, member = _IMAGE[step.type]
-            image = _value(step.arguments.get(section), member, _Given(parameters))
-            if image:
-                yield name, image
+        if isinstance(step, ApiStep) and step.type in _PLACES:
+            for value in _PLACES[step.type](plan, step):
+                image = _text(value, given)
+                if image:
+                    yield name, image
 
 
-def _value(section: Json, member: str, scope: _Given) -> str:
-    if not isinstance(section, Mapping):
-        return ""
+def _processing(_plan: Plan, step: ApiStep) -> Iterator[Json]:
+    yield _member(step.arguments, "AppSpecification", "ImageUri")
+
+
+def _training(_plan: Plan, step: ApiStep) -> Iterator[Json]:
+    yield _member(step.arguments, "AlgorithmSpecification", "TrainingImage")
+
+
+def _tuning(_plan: Plan, step: ApiStep) -> Iterator[Json]:
+    several = step.arguments.get("TrainingJobDefinitions")
+    for each in (step.arguments.get("TrainingJobDefinition"), *_items(several)):
+        yield _member(each, "AlgorithmSpecification", "TrainingImage")
+
+
+def _transform(plan: Plan, step: ApiStep) -> Iterator[Json]:
+    yield from _model_images(plan, step.arguments.get("ModelName"))
+
+
+def _check(plan: Plan, step: ApiStep) -> Iterator[Json]:
+    yield from _processing(plan, step)
+    yield from _model_images(plan, step.extras.get("ModelName"))
+
+
+def _model_images(plan: Plan, name: Json) -> Iterator[Json]:
+    """The images of a model that a Model step of this very plan makes."""
+    for _, reference in references(name):
+        model = plan.steps.get(reference.name) if reference.namespace == "Steps" else None
+        if isinstance(model, ApiStep) and model.type is StepType.MODEL:
+            for container in (
+                model.arguments.get("PrimaryContainer"),
+                *_items(model.arguments.get("Containers")),
+            ):
+                yield _member(container, "Image")
+
+
+_PLACES: Mapping[StepType, Callable[[Plan, ApiStep], Iterator[Json]]] = {
+    StepType.PROCESSING: _processing,
+    StepType.TRAINING: _training,
+    StepType.TUNING: _tuning,
+    StepType.TRANSFORM: _transform,
+    StepType.QUALITY_CHECK: _check,
+    StepType.CLARIFY_CHECK: _check,
+}
+"""Per kind of step, where its request names images."""
+
+
+def _items(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _member(value: Json, *path: str) -> Json:
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _text(value: Json, scope: _Given) -> str:
     try:
-        value = resolve(section.get(member), scope)
+        text = resolve(value, scope)
     except (ExpressionError, NeedsObject):
         return ""
-    return value if isinstance(value, str) else ""
+    return text if isinstance(text, str) else ""
