@@ -14,6 +14,7 @@ from sagelocal.names import Partition
 from sagelocal.values import Json, JsonObject
 from sagelocal_executors.describe import echo
 from sagelocal_executors.faults import JobError, rejected, step_reason
+from sagelocal_executors.packages import find_package
 
 
 def _never(_: str) -> bool:
@@ -174,19 +175,6 @@ def new_group(partition: Partition, name: str, created: float, description: str 
     if description is not None:
         answer["ModelPackageGroupDescription"] = description
     return Entity(Kind.MODEL_PACKAGE_GROUP, name, created, answer)
-
-
-def find_package(catalog: Catalog, name_or_arn: str) -> Entity | None:
-    """The model package of that name or ARN, in whose ARN the group is lower-cased."""
-    return next(
-        (
-            entity
-            for entity in catalog.list(Kind.MODEL_PACKAGE)
-            if name_or_arn == entity.describe["ModelPackageArn"]
-            or (not entity.version and name_or_arn == entity.name)
-        ),
-        None,
-    )
 
 
 def _group_name(value: Json) -> str | None:

@@ -12,7 +12,7 @@ from sagelocal.jobs import Job
 from sagelocal.logs import StepLog, StepLogs
 from sagelocal.names import Partition
 from sagelocal_executors.channels import Selection, Source, select
-from sagelocal_executors.containers import Containers, ContainerSpec, Limits, Mount
+from sagelocal_executors.containers import Containers, ContainerSpec, Limits, Listener, Mount
 from sagelocal_executors.contract import Host
 from sagelocal_executors.faults import JobError
 from sagelocal_executors.trees import Tree, outer_first
@@ -72,6 +72,7 @@ class Launch:
     env: Mapping[str, str]
     limits: Limits
     network: bool
+    listener: Listener | None = None
 
     def spec(self, job: Job, host: Host, hosts: tuple[Host, ...], mounts: list[Mount]) -> ContainerSpec:
         """The container of one host."""
@@ -93,4 +94,5 @@ class Launch:
             step=job.step,
             attempt=job.attempt,
             network=self.network,
+            listener=self.listener,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,11 @@ def running(endpoint: Endpoint) -> Iterator[Endpoint]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
         loop.close()
+
+
+@pytest.fixture(name="running")
+def _running() -> Callable[[Endpoint], AbstractContextManager[Endpoint]]:
+    return running
 
 
 @pytest.fixture

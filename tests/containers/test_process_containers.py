@@ -123,7 +123,7 @@ async def test_without_bubblewrap_the_error_says_what_to_install(
 @pytest.mark.parametrize(
     ("entrypoint", "arguments", "expected"),
     [
-        (None, None, ["/v/python", "/main.py", "xgboost", "train"]),
+        (None, None, ["/v/python", "/main.py", "xgboost", "process"]),
         (None, ("serve",), ["/v/python", "/main.py", "xgboost", "serve"]),
         (None, ("--x", "1"), ["/v/python", "/main.py", "xgboost", "process", "--x", "1"]),
         (("python3", "a.py"), ("b",), ["/v/python", "a.py", "b"]),

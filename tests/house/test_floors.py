@@ -19,7 +19,17 @@ CONTRACTS: dict[str, dict[str, Any]] = {
 }
 FLOORS = [re.findall(r"[\w.]+", layer) for layer in CONTRACTS["floors"]["layers"]]
 TOOLKIT = ROOT / "executors" / "sagelocal_executors" / "toolkit"
-EXECUTORS = {"callback", "processing", "training", "models", "emr"}
+EXECUTORS = {
+    "auto_ml",
+    "callback",
+    "checks",
+    "emr",
+    "models",
+    "processing",
+    "training",
+    "transform",
+    "tuning",
+}
 """The modules that hold an executor: they may not know one another."""
 
 

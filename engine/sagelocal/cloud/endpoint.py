@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -28,6 +29,8 @@ _LOOPBACK = "127.0.0.1"
 _LOCAL = frozenset({_LOOPBACK, "localhost", "::1", "host.docker.internal"})
 _PEEK = 64 << 10  # bytes of a form's body in which the name of its operation is looked for
 _UNSIGNED = "s3"  # the one service with anonymous requests
+_RUNTIME = "runtime.sagemaker"  # signed for SageMaker as well
+_INVOCATION = re.compile(r"/endpoints/[^/]+/invocations")
 
 
 class Endpoint:
@@ -106,12 +109,20 @@ class Endpoint:
         if stranger := self._stranger(headers):
             await _send(send, 403, *_xml("AccessDenied", stranger))
             return
-        service = signed_for(headers, scope["query_string"].decode("latin-1"))
+        service = self._service(scope, headers)
         app = self._services.get(service)
         if app is None:
             await _send(send, 501, *await _not_served(service, headers, scope, receive))
         else:
             await app(scope, receive, send)
+
+    def _service(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        service = signed_for(headers, scope["query_string"].decode("latin-1"))
+        invokes = scope["method"] == "POST" and _INVOCATION.fullmatch(scope["path"])
+        # Programs in containers that have no SDK do not sign.
+        unsigned = "authorization" not in headers and not scope["query_string"]
+        ours = _RUNTIME in self._services and (unsigned or service == "sagemaker")
+        return _RUNTIME if invokes and ours else service
 
     def _stranger(self, headers: Mapping[str, str]) -> str:
         """Why the request must not be served; empty when it may."""

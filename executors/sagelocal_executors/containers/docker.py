@@ -130,7 +130,7 @@ class DockerContainers:
         order = await self._order(spec, network)
         try:
             connection = await self._start(client, order, staging)
-            url = spec.listener and await self._threads.call(url_of, client, order, spec.listener)
+            url = await self._threads.call(url_of, client, order)
             return await self._follow(client, order, connection, on_line, url)
         except NoProgramError as error:
             on_line(str(error))
@@ -169,7 +169,7 @@ class DockerContainers:
         order: Order,
         connection: Any,
         on_line: Callable[[str], None],
-        url: str | None,
+        url: str,
     ) -> Exit:
         pump = Pump(connection, on_line)
         pumping = self._threads.start(pump.run)

@@ -21,6 +21,7 @@ from sagelocal_executors.containers.labels import JOB_LABEL
 _SHARED_MEMORY = "1g"
 """Of the container: Docker's 64 MB stop PyTorch's data loaders."""
 _SIGTERM_BIT = 1 << 14
+_LOOPBACK = "127.0.0.1"
 
 
 class NoOverlayError(Exception):
@@ -106,6 +107,7 @@ def _create(client: APIClient, order: Order, staging: Staging) -> None:
 
 def _options(client: APIClient, order: Order, staging: Staging) -> dict[str, Any]:
     spec, network = order.spec, order.network
+    published = [spec.listener.port] if spec.listener and not network.isolated else []
     aliases: Any = {network.name: client.create_endpoint_config(aliases=[spec.hostname])}
     return {
         "image": order.image,
@@ -115,16 +117,34 @@ def _options(client: APIClient, order: Order, staging: Staging) -> dict[str, Any
         "hostname": spec.hostname,
         "labels": staging.labels,
         "name": order.name,
+        "ports": published,
         "networking_config": client.create_networking_config(aliases) if network.shared else None,
         "host_config": client.create_host_config(
             mounts=staging.mounts(spec),
             network_mode=network.name,
+            port_bindings=dict.fromkeys(published, (_LOOPBACK,)),
             shm_size=_SHARED_MEMORY,
             extra_hosts=order.extra_hosts,
             # We stream the output as it comes; a second copy on the daemon's disk has no reader.
             log_config=LogConfig(type="none"),
         ),
     }
+
+
+def url_of(client: APIClient, order: Order) -> str:
+    """Where this machine reaches the server: at a port that the daemon chose, else at the container's own address.
+
+    Empty when there is none, or the container has ended already.
+    """
+    listener = order.spec.listener
+    if listener is None:
+        return ""
+    settings = client.inspect_container(order.name)["NetworkSettings"]
+    if order.network.isolated:
+        address = settings["Networks"][order.network.name]["IPAddress"]
+        return f"http://{address}:{listener.port}" if address else ""
+    bindings = settings["Ports"].get(f"{listener.port}/tcp") or ()
+    return next((f"http://{_LOOPBACK}:{binding['HostPort']}" for binding in bindings), "")
 
 
 def _is_ours(client: APIClient, name: str) -> bool:

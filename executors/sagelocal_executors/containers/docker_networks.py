@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +15,7 @@ from typing import Any
 from docker import APIClient
 from docker.errors import APIError
 
+from sagelocal.errors import MachineError
 from sagelocal_executors.containers import ContainerSpec
 from sagelocal_executors.containers.labels import JOB_LABEL
 from sagelocal_executors.containers.waiting import Threads
@@ -21,18 +23,32 @@ from sagelocal_executors.containers.waiting import Threads
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network; `gateway` is the host's address on it, None when jobs must not reach the host."""
+    """A network.
+
+    Attributes:
+        gateway: this machine's address on it; None when it has none.
+        shared: made for the containers on it, which find one another there by their hostnames.
+        isolated: no way leads out; ports of its containers cannot be published.
+    """
 
     name: str
     gateway: str | None
     shared: bool = False
+    isolated: bool = False
 
 
-_NONE = Network("none", None)
+_NONE = Network("none", None, isolated=True)
+_IN_A_MACHINE = (
+    "A model with EnableNetworkIsolation cannot be served here by Docker: its daemon runs in a virtual machine, and only "
+    "that machine reaches a container without a network. Use --runtime process for this step, or a model without isolation"
+)
 
 
 class JobNetworks:
-    """One user-defined network per job of several hosts, from its first container to its last; else Docker's bridge."""
+    """One user-defined network per job of several hosts, from its first container to its last; else Docker's bridge.
+
+    An isolated server has one, too: without any network we could not reach it.
+    """
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
@@ -42,18 +58,17 @@ class JobNetworks:
 
     @asynccontextmanager
     async def of(self, spec: ContainerSpec, client: APIClient) -> AsyncIterator[Network]:
-        if len(spec.hosts) == 1:
-            yield await self._single(spec, client)
+        if len(spec.hosts) == 1 and (spec.network or spec.listener is None):
+            yield await self.bridge(client) if spec.network else _NONE
             return
         name = _network_name(spec)
         network = await self._join(name, spec, client)
         try:
+            if spec.listener and network.isolated and not _is_ours(network.gateway):
+                raise MachineError(_IN_A_MACHINE)
             yield network
         finally:
             await self._leave(name, client)
-
-    async def _single(self, spec: ContainerSpec, client: APIClient) -> Network:
-        return await self.bridge(client) if spec.network else _NONE
 
     async def bridge(self, client: APIClient) -> Network:
         """The network of all containers that have none of their own."""
@@ -66,7 +81,7 @@ class JobNetworks:
         async with self._lock:
             found = await self._threads.call(_found_or_made, client, name, spec)
             self._users[name] += 1
-        return Network(name, _gateway(found) if spec.network else None, shared=True)
+        return Network(name, _gateway(found), shared=True, isolated=not spec.network)
 
     async def _leave(self, name: str, client: APIClient) -> None:
         # No lock: the count changes in one turn of the loop, and a job does not start hosts after its last has ended.
@@ -77,7 +92,9 @@ class JobNetworks:
 
 
 def _network_name(spec: ContainerSpec) -> str:
-    return "sagelocal-" + re.sub(r"[^\w.-]", "-", spec.labels.get(JOB_LABEL, spec.name))
+    # A job's only host may have company that is not isolated, so the network of a single one is its own.
+    whose = spec.name if len(spec.hosts) == 1 else spec.labels.get(JOB_LABEL, spec.name)
+    return "sagelocal-" + re.sub(r"[^\w.-]", "-", whose)
 
 
 def _found_or_made(client: APIClient, name: str, spec: ContainerSpec) -> Any:
@@ -102,3 +119,13 @@ def _gateway(network: Any) -> str | None:
         if subnet.version == 4:
             return str(subnet[1])
     return None
+
+
+def _is_ours(address: str | None) -> bool:
+    """Whether it is an address of this machine, not of one that the daemon runs in."""
+    try:
+        with socket.socket() as plain:
+            plain.bind((address or "", 0))
+    except OSError:
+        return False
+    return address is not None

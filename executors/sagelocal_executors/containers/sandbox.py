@@ -204,7 +204,5 @@ def command(spec: ContainerSpec, toolkit: Path, family: str, interpreter: Interp
         if re.fullmatch(r"(/.*/)?python(3(\.\d+)?)?", program):
             program = str(interpreter.executable)
         return [program, *rest, *arguments]
-    verb = (
-        arguments.pop(0) if arguments[:1] in (["train"], ["serve"]) else "process" if arguments else "train"
-    )
+    verb = arguments.pop(0) if arguments[:1] in (["train"], ["serve"]) else "process"
     return [str(interpreter.executable), str(toolkit), family, verb, *arguments]

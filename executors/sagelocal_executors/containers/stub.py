@@ -14,6 +14,7 @@ from sagelocal.clock import Clock
 from sagelocal.errors import MachineError, UsageError
 from sagelocal.nearest import nearest
 from sagelocal_executors.containers import Access, ContainerSpec, Exit, Mount
+from sagelocal_executors.containers.stub_checks import check_files
 
 try:
     import yaml
@@ -21,7 +22,8 @@ except ImportError:  # pyyaml is not among the base dependencies; JSON always wo
     yaml = None  # type: ignore[assignment]  # a module otherwise
 
 _CONFIG = "/opt/ml/config/processingjobconfig.json"
-_MODEL = "/opt/ml/model"
+_FOLDERS = {"model": "/opt/ml/model", "transform": "/opt/ml/transform"}
+"""The outputs of jobs that do not name theirs: a training job's model, a transform job's predictions."""
 _REASONS = ("/opt/ml/output/failure", "/opt/ml/output/message")
 """Where a training and a processing container say why they failed (semantics 08 §8.1, §8.2)."""
 PLACEHOLDER = "sagelocal-stub.txt"
@@ -53,6 +55,8 @@ class Stub(_Frozen):
         metrics: final values by name.
         fail_times: only so many attempts fail; None: all, if `exit_code` or `failure` says that the job fails.
         properties: laid over the Describe answer.
+        violations: what the job of a QualityCheck or ClarifyCheck step reports: a list as in constraint_violations.json,
+            or true for one that is made up.
     """
 
     exit_code: int = Field(default=0, ge=0, le=255)
@@ -64,6 +68,7 @@ class Stub(_Frozen):
     metrics: Mapping[str, float] = Field(default_factory=dict)
     fail_times: int | None = Field(default=None, ge=0)
     properties: Mapping[str, JsonValue] = Field(default_factory=dict)
+    violations: bool | tuple[Mapping[str, JsonValue], ...] = False
 
     def fails(self, attempt: int) -> bool:
         """Whether this attempt, 1 the first, fails."""
@@ -145,6 +150,7 @@ class StubContainers:
         Raises:
             UsageError: a stub names an output that the step does not have.
         """
+        assert spec.listener is None, "nothing serves in a stubbed step"
         stub = self._stubs.of(spec.step)
         limit = spec.limits.seconds
         for line in stub.logs:
@@ -174,18 +180,27 @@ def _write_outputs(spec: ContainerSpec, stub: Stub) -> None:
     if not stub.fails(spec.attempt):
         for path in places.values():
             folder = _host_path(spec, path)
-            if folder is not None and not (folder.exists() and any(folder.iterdir())):
-                _write(folder, PLACEHOLDER, _PLACEHOLDER_TEXT)
+            if folder is not None:
+                _write_placeholders(folder, check_files(spec.env, stub.violations))
+
+
+def _write_placeholders(folder: Path, files: Mapping[str, str]) -> None:
+    """Write the files that are not there; a text that says who wrote it where there would be none."""
+    for name, text in files.items():
+        if not (folder / name).exists():
+            _write(folder, name, text)
+    if not (folder.exists() and any(folder.iterdir())):
+        _write(folder, PLACEHOLDER, _PLACEHOLDER_TEXT)
 
 
 def _places(spec: ContainerSpec) -> dict[str, str]:
-    """Output name to container path: of the processing job's own configuration, or the model folder."""
+    """Output name to container path: of the processing job's own configuration, else of the folders it can have."""
     config = _host_path(spec, _CONFIG, tuple(Access))
     if config is not None and config.is_file():
         outputs = json.loads(config.read_text(encoding="utf-8")).get("ProcessingOutputConfig") or {}
         found = {item["OutputName"]: item.get("S3Output") for item in outputs.get("Outputs") or ()}
         return {name: output["LocalPath"] for name, output in found.items() if output}
-    return {"model": _MODEL} if _host_path(spec, _MODEL) is not None else {}
+    return {name: path for name, path in _FOLDERS.items() if _host_path(spec, path) is not None}
 
 
 def _host_path(spec: ContainerSpec, path: str, accesses: tuple[Access, ...] = (Access.WRITE,)) -> Path | None:
