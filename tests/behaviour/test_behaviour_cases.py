@@ -34,7 +34,6 @@ LATER = {
     "cache-": "caching comes with its own issue",
     "selective-": "selective execution comes with its own issue",
     "fail-step-not-retryable": "RetryPipelineExecution comes with its own issue",
-    "quality-": "check steps come with their own issue",
     "foreach-": "ForEach comes with its own issue",
     "step-decorator-runs-for-real": "run for real in tests/e2e, with the SDK",
 }
@@ -92,6 +91,7 @@ def stubs_of(case: dict[str, Any], definition: str) -> Stubs:
             "properties": stub.get("properties", {}),
             "outputs": outputs,
             "values": stub.get("outputs", {}),
+            "violations": stub.get("violations", False),
             **({"failure": _failure(stub["fail"])} if stub.get("fail") else {}),
             **({"fail_times": stub["fail_times"]} if "fail_times" in stub else {}),
         }
