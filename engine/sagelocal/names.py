@@ -14,7 +14,7 @@ from sagelocal.errors import UsageError
 _ALPHABET = string.ascii_lowercase + string.digits
 _MIXED = string.ascii_letters + string.digits
 _CALLBACK_TOKEN_LENGTH = 10
-_JOB_NAME_LENGTH = 63
+JOB_NAME_LENGTH = 63
 _STEP_PART_LENGTH = 20
 
 
@@ -58,8 +58,12 @@ def in_service_text(arn: str) -> str:
     return re.sub(r"(:pipeline/)([^/]+)", lambda m: m.group(1) + m.group(2).lower(), arn)
 
 
-def job_name(execution: str, step: str, attempt: int, prefix: str | None = None) -> str:
+def job_name(
+    execution: str, step: str, attempt: int, prefix: str | None = None, longest: int = JOB_NAME_LENGTH
+) -> str:
     """The name of the entity that a step creates: ``pipelines-<id>-<step, 20 characters>-<token>[-<failures>]``.
+
+    Where names may have 32 characters only (`longest`), it is ``<id>-<step, as far as it goes>-<token>[-<failures>]``.
 
     The token is derived from execution and step, so that replaying a journal gives the same names. A custom `prefix`
     gives ``<prefix>-<id>-<token>-<failures>`` (SDK: use_custom_job_prefix). ``_`` becomes ``-`` (semantics 13, U12).
@@ -67,10 +71,13 @@ def job_name(execution: str, step: str, attempt: int, prefix: str | None = None)
     identity, failures = execution_id(execution), attempt - 1
     token = _token(f"{execution}/{step}")
     if prefix is not None:
-        base = prefix.replace("_", "-")[: _JOB_NAME_LENGTH - len(f"-{identity}-{token}-{failures}")]
-        return f"{base}-{identity}-{token}-{failures}"
-    name = f"pipelines-{identity}-{step[:_STEP_PART_LENGTH].replace('_', '-')}-{token}"
-    return f"{name}-{failures}" if failures else name
+        tail = f"-{identity}-{token}-{failures}"
+        return prefix.replace("_", "-")[: longest - len(tail)] + tail
+    head, tail = f"pipelines-{identity}-", f"-{token}" + (f"-{failures}" if failures else "")
+    if len(head) + len(tail) >= longest:
+        head = f"{identity}-"
+    room = min(longest - len(head) - len(tail), _STEP_PART_LENGTH)
+    return head + step[:room].replace("_", "-") + tail
 
 
 def callback_token(execution: str, step: str, attempt: int) -> str:

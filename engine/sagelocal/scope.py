@@ -10,7 +10,7 @@ from sagelocal.definition.steps import ApiStep, Step, StepType
 from sagelocal.errors import ExpressionError
 from sagelocal.expressions import NeedsObject, as_text, resolve
 from sagelocal.jobs import Job, Succeeded
-from sagelocal.names import job_name
+from sagelocal.names import JOB_NAME_LENGTH, job_name
 from sagelocal.nearest import did_you_mean
 from sagelocal.state import Identity, Rules, StepState
 from sagelocal.values import Json, JsonObject, ObjectText, Scalar
@@ -26,6 +26,9 @@ _NAME_MEMBER: Mapping[StepType, str] = {
     StepType.MODEL: "ModelName",
 }
 """The member of Arguments that holds a custom prefix for the entity's name (semantics 06 §6.8)."""
+
+_LONGEST_NAME: Mapping[StepType, int] = {StepType.TUNING: 32, StepType.AUTO_ML: 32}
+"""Characters of the entity's name, where fewer are allowed than for others (boto: HyperParameterTuningJobName, AutoMLJobName)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ def prepare(facts: Facts, step: Step, now: float, attempt: int = 1) -> Job:
     prefix = arguments.pop(_NAME_MEMBER[step.type], None) if step.type in _NAME_MEMBER else None
     nameless = StepScope(facts, step.name, now)
     custom = None if prefix is None else as_text(resolve(prefix, nameless))
-    name = job_name(facts.identity.arn, step.name, attempt, custom)
+    longest = _LONGEST_NAME.get(step.type, JOB_NAME_LENGTH)
+    name = job_name(facts.identity.arn, step.name, attempt, custom, longest)
     scope = StepScope(facts, step.name, now, name)
     return Job(
         execution=facts.identity.arn,

@@ -66,3 +66,16 @@ def test_what_is_no_s3_uri_is_refused(text: str) -> None:
 def test_joining_makes_exactly_one_slash() -> None:
     assert str(S3Uri.parse("s3://bucket/a/") / "b") == "s3://bucket/a/b"
     assert str(S3Uri.parse("s3://bucket") / "b") == "s3://bucket/b"
+
+
+@given(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True), st.integers(1, 200), st.none() | st.just("Tuning"))
+def test_names_of_tuning_jobs_are_short_and_still_told_apart(
+    step: str, attempt: int, prefix: str | None
+) -> None:
+    name = names.job_name(ARN, step, attempt, prefix, 32)
+
+    assert len(name) <= 32
+    assert JOB_NAME.fullmatch(name)
+    assert "cfvy1tjuxdq8" in name
+    assert name != names.job_name(ARN, step, attempt + 1, prefix, 32)
+    assert name != names.job_name(ARN, f"{step}x", attempt, prefix, 32)
