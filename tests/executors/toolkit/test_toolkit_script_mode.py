@@ -308,11 +308,6 @@ def test_without_a_program_or_algorithm_the_ways_out_are_told(container: Any) ->
     assert "ContainerEntrypoint" in container.failure
 
 
-def test_serving_is_said_to_come_later(container: Any) -> None:
-    assert container.run("sklearn", "serve").returncode == 1
-    assert "batch transform" in container.failure
-
-
 def test_arguments_without_an_entrypoint_are_the_command(container: Any) -> None:
     command = [*container.command("generic", "process"), sys.executable, "-c", "print('ran')"]
     done = subprocess.run(command, env=container.environment(), capture_output=True, text=True, check=True)
