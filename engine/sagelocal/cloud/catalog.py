@@ -15,12 +15,13 @@ _COLUMNS = "kind, name, version, created, describe"
 
 
 class Kind(StrEnum):
-    """The kinds of entities, in the words of their ARNs."""
+    """The kinds of entities, in the words of their ARNs; a trial has none, it is what a tuning job remembers."""
 
     PROCESSING_JOB = "processing-job"
     TRAINING_JOB = "training-job"
     TRANSFORM_JOB = "transform-job"
     TUNING_JOB = "hyper-parameter-tuning-job"
+    TUNING_TRIAL = "tuning-trial"
     AUTO_ML_JOB = "automl-job"
     MODEL = "model"
     MODEL_PACKAGE_GROUP = "model-package-group"
@@ -34,6 +35,12 @@ class Kind(StrEnum):
     EMR_STEP = "emr-step"
     EMR_APPLICATION = "emr-serverless-application"
     EMR_JOB_RUN = "emr-serverless-job-run"
+    ROLE = "role"
+    POLICY = "policy"
+    REPOSITORY = "repository"
+    RULE = "rule"
+    SCHEDULE = "schedule"
+    SCHEDULE_GROUP = "schedule-group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,8 @@ class Entity:
 
     Attributes:
         kind: what it is.
-        name: its name, as it was given; a versioned model package has that of its group.
-        version: of a model package in a group, from 1; 0 for all else.
+        name: its name, as it was given; a versioned model package has that of its group, a trial that of its tuning job.
+        version: of a model package in a group and of a trial of a tuning job, from 1; 0 for all else.
         created: when, in seconds since the epoch.
         describe: the answer of its Describe operation.
     """
