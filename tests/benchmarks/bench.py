@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.benchmarks import commands, jobs, orchestration
+from tests.benchmarks import checks, commands, jobs, orchestration
 from tests.benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[], AsyncIterator[Row]]] = {
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[], AsyncIterator[Row]]] = {
     "container": jobs.container,
     "parallel": jobs.parallel,
     "data": jobs.data,
+    "checks": checks.data_quality,
 }
 VERDICT = {True: "[green]kept[/]", False: "[red]missed[/]", None: ""}
 
