@@ -19,6 +19,8 @@ from sagelocal.cloud.catalog import Catalog
 from sagelocal.cloud.event_source_mappings import EventSourceMappings
 from sagelocal.cloud.event_sources import Feeder
 from sagelocal.cloud.functions import FunctionStore
+from sagelocal.cloud.invocations import SERVICE as RUNTIME
+from sagelocal.cloud.invocations import Invocations
 from sagelocal.cloud.objects import LocalObjects, Objects
 from sagelocal.cloud.outbox import LocalOutbox, Outbox, RemoteOutbox
 from sagelocal.cloud.remote import LOCALSTACK, RemoteObjects
@@ -41,10 +43,9 @@ from sagelocal_executors.emr.steps import EmrExecutor
 from sagelocal_executors.functions.feeding import LONGEST_GRACE, Notes, feeds, sources
 from sagelocal_executors.functions.invoker import LocalInvoker
 from sagelocal_executors.functions.step import LambdaExecutor
-from sagelocal_executors.models import ModelExecutor, RegisterModelExecutor
+from sagelocal_executors.job_executors import Account, job_executors
 from sagelocal_executors.overrides import Overridden
-from sagelocal_executors.processing import ProcessingExecutor
-from sagelocal_executors.training import TrainingExecutor
+from sagelocal_executors.tools import Tools
 from sagelocal_executors.trees import remove
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ def _remove_folders(folder: Path, jobs: Iterable[str]) -> None:
 def _jobs(
     parts: Parts, containers: AutoContainers, objects: Objects, stubbed: Callable[[str], bool]
 ) -> Mapping[StepType, Executor]:
-    settings = parts.settings
-    tools = (
+    settings, stubs = parts.settings, parts.stubs or Stubs()
+    tools = Tools(
         containers,
         objects,
         parts.logs,
@@ -151,14 +152,15 @@ def _jobs(
         settings.stop_grace,
         stubbed,
     )
-    return {
-        StepType.PROCESSING: ProcessingExecutor(*tools),
-        StepType.TRAINING: TrainingExecutor(*tools),
-        StepType.MODEL: ModelExecutor(parts.catalog, objects, parts.partition, parts.clock, stubbed),
-        StepType.REGISTER_MODEL: RegisterModelExecutor(
-            parts.catalog, parts.partition, parts.clock, settings.create_model_package_groups
-        ),
-    }
+    invocations = Invocations(settings.account)
+    parts.services.serve(RUNTIME, invocations.app)
+    account = Account(
+        parts.catalog,
+        invocations,
+        settings.create_model_package_groups,
+        lambda step: stubs.of(step).metrics if stubbed(step) else {},
+    )
+    return job_executors(tools, account)
 
 
 def _emr(parts: Parts, objects: Objects, reach: Reach, stack: AsyncExitStack) -> Mapping[StepType, Executor]:

@@ -19,7 +19,7 @@ class Output:
 
     Attributes:
         step: its name.
-        name: of the output: the OutputName, ``model``, ``transform``, ``model package``.
+        name: of the output: the OutputName, ``model``, ``transform``, ``constraints``, ``model package`` …
         uri: S3 URI or ARN.
         path: the file or folder that holds it; None for what is no object, or is not there.
     """
@@ -45,6 +45,11 @@ def _declared(properties: JsonObject) -> Iterator[tuple[str, str]]:
         yield from _named(str(_at(output, "OutputName")), _at(output, "S3Output", "S3Uri"))
     yield from _named("model", _at(properties, "ModelArtifacts", "S3ModelArtifacts"))
     yield from _named("transform", _at(properties, "TransformOutput", "S3OutputPath"))
+    yield from _named("best training job", _at(properties, "BestTrainingJob", "TrainingJobArn"))
+    for container in _list(_at(properties, "BestCandidate", "InferenceContainers"))[:1]:
+        yield from _named("best candidate", _at(container, "ModelDataUrl"))
+    yield from _named("statistics", _at(properties, "CalculatedBaselineStatistics"))
+    yield from _named("constraints", _at(properties, "CalculatedBaselineConstraints"))
     yield from _named("model", _at(properties, "ModelArn"))
     yield from _named("model package", _at(properties, "ModelPackageArn"))
 

@@ -1,4 +1,4 @@
-"""The analysis_config.json of a ClarifyCheck step, as far as it decides what runs beside the job."""
+"""The analysis_config.json of a Clarify job, as far as it decides what runs beside the job."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from sagelocal.values import Json, JsonObject
 from sagelocal_executors.channels import Source, select
 from sagelocal_executors.checks.requests import CheckRequest
 from sagelocal_executors.faults import client_error
+from sagelocal_executors.requests import ProcessingRequest
 
-_INPUT, _FILE = "analysis_config", "analysis_config.json"
+INPUT = "analysis_config"
+"""The name of the input that brings the configuration (SDK: SageMakerClarifyProcessor)."""
+_FILE = "analysis_config.json"
 
 
-async def read_analysis(objects: Objects, request: CheckRequest) -> JsonObject:
+async def read_analysis(objects: Objects, request: ProcessingRequest) -> JsonObject:
     """The analysis configuration that the job is given.
 
     Raises:
         JobError: there is none, or it cannot be read; what it says is the job's own business.
     """
-    inputs = {item.input_name: item.s3_input for item in request.job.processing_inputs}
-    place = inputs.get(_INPUT)
+    inputs = {item.input_name: item.s3_input for item in request.processing_inputs}
+    place = inputs.get(INPUT)
     if place is None:
         raise client_error(
-            f"The check's job needs an S3Input {_INPUT!r} with its {_FILE}; it has {listed(inputs)}"
+            f"The check's job needs an S3Input {INPUT!r} with its {_FILE}; it has {listed(inputs)}"
         )
-    selection = await select(objects, Source(f"input {_INPUT!r}", place.s3_uri, ""))
+    selection = await select(objects, Source(f"input {INPUT!r}", place.s3_uri, ""))
     named = [item for item in selection.items if item.relative == _FILE]
     if not named and len(selection.items) != 1:
         there = listed(item.relative for item in selection.items)
-        raise client_error(f"Input {_INPUT!r} ({place.s3_uri}) must bring a file {_FILE}; it brings {there}")
+        raise client_error(f"Input {INPUT!r} ({place.s3_uri}) must bring a file {_FILE}; it brings {there}")
     uri = (named or selection.items)[0].uri
     text = await objects.read(uri)
     if text.text is None:

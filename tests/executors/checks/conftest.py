@@ -15,6 +15,7 @@ from sagelocal.definition.steps import StepType
 from sagelocal.jobs import Executor, Job, Outcome
 from sagelocal_executors.checks.clarify import ClarifyCheckExecutor
 from sagelocal_executors.checks.quality import QualityCheckExecutor
+from sagelocal_executors.checks.shadow import Shadows
 from sagelocal_executors.models import RegisterModelExecutor, new_group
 from sagelocal_executors.processing import ProcessingExecutor
 
@@ -96,7 +97,9 @@ class Desk:
         parts = (processing, processing, self.world.catalog)
         if kind is StepType.QUALITY_CHECK:
             return QualityCheckExecutor(*parts)
-        return ClarifyCheckExecutor(*parts, invocations or Invocations("000000000000"))
+        processing, tools, catalog = parts
+        shadows = Shadows(tools, catalog, invocations or Invocations("000000000000"))
+        return ClarifyCheckExecutor(processing, shadows)
 
     def processing(self) -> ProcessingExecutor:
         """The processing executor, which has the tools of the others as well."""
