@@ -80,12 +80,12 @@ class Abalone:
     """The scripts of one of the abalone pipelines, the folder that its sets go to, the first script's arguments."""
 
     first: str
-    last: str = "abalone/evaluate.py"
+    last: str = "abalone/evaluation.py"
     output: str = ""
     arguments: str = ""
 
 
-CLASSIC = Abalone("abalone/preprocess.py")
+CLASSIC = Abalone("abalone/preprocessing.py")
 CACHING = Abalone("abalone-caching/preprocessing_2.py")
 SELECTED = Abalone(
     "abalone-selective/preprocessing.py", "abalone-selective/evaluation.py", "output/", SELECTIVE
