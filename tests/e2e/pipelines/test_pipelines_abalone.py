@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import xgboost
 
 if TYPE_CHECKING:
     from tests.e2e.pipelines.conftest import Ran, Run
 
+FIXTURES = Path(__file__).parents[3] / "fixtures"
 BUCKET = "s3://sagemaker-us-east-1-111122223333"
 REGISTERED = [
     "AbaloneProcess",
@@ -17,6 +22,7 @@ REGISTERED = [
     "AbaloneMSECond",
     "AbaloneCreateModel-CreateModel",
     "AbaloneRegisterModel-RegisterModel",
+    "AbaloneTransform",
 ]
 
 
@@ -52,7 +58,7 @@ def test_a_good_model_is_registered_and_created(abalone: Ran) -> None:
 
 
 def test_each_step_ran_where_it_should(abalone: Ran, runtime: str) -> None:
-    jobs = ["AbaloneProcess", "AbaloneTrain", "AbaloneEval"]
+    jobs = ["AbaloneProcess", "AbaloneTrain", "AbaloneEval", "AbaloneTransform"]
 
     assert all(abalone.where(step).startswith(runtime) for step in jobs)
     assert "xgboost" in abalone.where("AbaloneTrain")
@@ -88,6 +94,15 @@ def test_the_package_holds_the_model_and_its_metrics(abalone: Ran) -> None:
     assert (
         container["ModelDataUrl"] == abalone.properties("AbaloneTrain")["ModelArtifacts"]["S3ModelArtifacts"]
     )
+
+
+def test_the_batch_is_predicted_as_the_model_itself_predicts_it(abalone: Ran) -> None:
+    rows = np.loadtxt(FIXTURES / "abalone/data/abalone-dataset-batch", delimiter=",")
+    model = pickle.loads(abalone.model("AbaloneTrain")["xgboost-model"])
+    written = abalone.object(f"{BUCKET}/AbaloneTransform/abalone-dataset-batch.out").decode().splitlines()
+
+    assert len(written) == len(rows) == 60
+    assert np.allclose([float(line) for line in written], model.predict(xgboost.DMatrix(rows)), rtol=1e-6)
 
 
 def test_a_stricter_threshold_fails_the_execution_with_its_message(strict: Ran) -> None:
