@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field
 from pydantic.alias_generators import to_pascal
 
 from sagelocal.values import JsonObject
 from sagelocal_executors.auto_ml.objectives import Problem, check_objective
-from sagelocal_executors.faults import UnsupportedError, client_error, ill_formed, rejected
-from sagelocal_executors.requests import Text, Uri
+from sagelocal_executors.faults import UnsupportedError, client_error, rejected
+from sagelocal_executors.request_model import RequestModel, Text, Uri, parse_request
 
 OPERATION = "CreateAutoMLJob"
 CSV, PARQUET = "text/csv", "x-application/vnd.amazon+parquet"
 _HINT = "stub the step, or train by a TuningStep"
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return {key: member for key, member in value.items() if member is not None}
-
-
-class S3DataSource(_Request):
+class S3DataSource(RequestModel):
     s3_uri: Uri
     s3_data_type: Literal["S3Prefix", "ManifestFile", "AugmentedManifestFile"] = "S3Prefix"
 
 
-class DataSource(_Request):
+class DataSource(RequestModel):
     s3_data_source: S3DataSource
 
 
-class Channel(_Request):
+class Channel(RequestModel):
     data_source: DataSource
     target_attribute_name: Text
     channel_type: Literal["training", "validation"] = "training"
@@ -47,42 +35,42 @@ class Channel(_Request):
     sample_weight_attribute_name: Text = ""
 
 
-class OutputDataConfig(_Request):
+class OutputDataConfig(RequestModel):
     s3_output_path: Uri
 
 
-class Objective(_Request):
+class Objective(RequestModel):
     metric_name: str
 
 
-class CompletionCriteria(_Request):
+class CompletionCriteria(RequestModel):
     # The names are given: the generator would write "AutoMl".
     max_candidates: int | None = Field(default=None, ge=1, le=750)
     max_runtime_per_training_job_in_seconds: int | None = Field(default=None, ge=1)
     max_job_runtime: int | None = Field(default=None, ge=1, alias="MaxAutoMLJobRuntimeInSeconds")
 
 
-class Algorithms(_Request):
+class Algorithms(RequestModel):
     names: tuple[str, ...] = Field(default=(), alias="AutoMLAlgorithms")
 
 
-class CandidateGenerationConfig(_Request):
+class CandidateGenerationConfig(RequestModel):
     feature_specification: str | None = Field(default=None, alias="FeatureSpecificationS3Uri")
     algorithms_config: tuple[Algorithms, ...] = ()
 
 
-class DataSplitConfig(_Request):
+class DataSplitConfig(RequestModel):
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
 
 
-class JobConfig(_Request):
+class JobConfig(RequestModel):
     mode: str = "AUTO"
     completion_criteria: CompletionCriteria = CompletionCriteria()
     candidate_generation_config: CandidateGenerationConfig = CandidateGenerationConfig()
     data_split_config: DataSplitConfig = DataSplitConfig()
 
 
-class AutoMLRequest(_Request):
+class AutoMLRequest(RequestModel):
     """CreateAutoMLJob."""
 
     input_data_config: tuple[Channel, ...] = Field(min_length=1, max_length=2)
@@ -118,10 +106,7 @@ def parse_auto_ml(arguments: JsonObject, *, stubbed: bool = False) -> AutoMLRequ
     Raises:
         JobError: it does not have the operation's shape, contradicts itself, or asks for what is not played here.
     """
-    try:
-        request = AutoMLRequest.model_validate(arguments)
-    except ValidationError as error:
-        raise ill_formed(OPERATION, error) from None
+    request = parse_request(AutoMLRequest, OPERATION, arguments)
     _check_channels(request)
     check_objective(request.metric, request.problem_type)
     if not stubbed:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel, to_pascal
+from pydantic import AliasChoices, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
 from sagelocal.values import JsonObject
 from sagelocal_executors.faults import JobError, client_error
-from sagelocal_executors.requests import Text
+from sagelocal_executors.request_model import RequestModel, Text
 
 ADD_STEPS = "elasticmapreduce:AddJobFlowSteps"
 RUN_FLOW = "elasticmapreduce:RunJobFlow"
@@ -19,42 +19,31 @@ START_RUN = "emr-serverless:StartJobRun"
 _SPARK_DEFAULTS = "spark-defaults"
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return {key: member for key, member in value.items() if member is not None}
-
-
-class _CamelRequest(_Request):
+class _CamelRequest(RequestModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
-class KeyValue(_Request):
+class KeyValue(RequestModel):
     # The SDK passes on what its users write, in either case (semantics 07 §7.3).
     key: Text = Field(validation_alias=AliasChoices("Key", "key"))
     value: Text = Field(default="", validation_alias=AliasChoices("Value", "value"))
 
 
-class HadoopJarStep(_Request):
+class HadoopJarStep(RequestModel):
     jar: str
     args: tuple[Text, ...] = ()
     main_class: str | None = None
     properties: tuple[KeyValue, ...] = ()
 
 
-class StepConfig(_Request):
+class StepConfig(RequestModel):
     hadoop_jar_step: HadoopJarStep
     action_on_failure: Literal["TERMINATE_JOB_FLOW", "TERMINATE_CLUSTER", "CANCEL_AND_WAIT", "CONTINUE"] = (
         "CONTINUE"
     )
 
 
-class EmrRequest(_Request):
+class EmrRequest(RequestModel):
     """The Arguments of an EMR step: AddJobFlowSteps on a cluster, or RunJobFlow for a cluster of its own."""
 
     step_config: StepConfig
@@ -86,7 +75,7 @@ class JobConfig(_CamelRequest):
     tags: Mapping[str, str] = Field(default_factory=dict)
 
 
-class ServerlessRequest(_Request):
+class ServerlessRequest(RequestModel):
     """The Arguments of an EMR Serverless step: StartJobRun in an application, or CreateApplication before it."""
 
     job_config: JobConfig
@@ -95,7 +84,7 @@ class ServerlessRequest(_Request):
     execution_role_arn: str = ""
 
 
-AnyRequest = TypeVar("AnyRequest", bound=_Request)
+AnyRequest = TypeVar("AnyRequest", bound=RequestModel)
 
 
 def parse(operation: str, model: type[AnyRequest], arguments: JsonObject) -> AnyRequest:

@@ -6,20 +6,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     StringConstraints,
-    ValidationError,
-    model_validator,
 )
-from pydantic.alias_generators import to_pascal
 
 from sagelocal.values import JsonObject
-from sagelocal_executors.faults import ill_formed
-from sagelocal_executors.requests import Text, Uri
+from sagelocal_executors.request_model import RequestModel, Text, Uri, parse_request
 from sagelocal_executors.transform.filters import Filter, parse_filter
 
 OPERATION = "CreateTransformJob"
@@ -37,62 +31,51 @@ JsonPath = Annotated[InstanceOf[Filter], BeforeValidator(_parsed)]
 Key = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return {key: member for key, member in value.items() if member is not None}
-
-
-class S3DataSource(_Request):
+class S3DataSource(RequestModel):
     s3_uri: Uri
     s3_data_type: Literal["S3Prefix", "ManifestFile"]
 
 
-class DataSource(_Request):
+class DataSource(RequestModel):
     s3_data_source: S3DataSource
 
 
-class TransformInput(_Request):
+class TransformInput(RequestModel):
     data_source: DataSource
     content_type: str | None = None
     compression_type: Literal["None", "Gzip"] = "None"
     split_type: Literal["None", "Line", "RecordIO", "TFRecord"] = "None"
 
 
-class TransformOutput(_Request):
+class TransformOutput(RequestModel):
     s3_output_path: Uri
     accept: str | None = None
     assemble_with: Literal["None", "Line"] = "None"
 
 
-class TransformResources(_Request):
+class TransformResources(RequestModel):
     instance_count: int = Field(default=1, ge=1, le=100)
 
 
-class ModelClientConfig(_Request):
+class ModelClientConfig(RequestModel):
     invocations_timeout_in_seconds: int = Field(default=600, ge=1, le=3600)
     invocations_max_retries: int = Field(default=3, ge=0, le=3)
 
 
-class DataProcessing(_Request):
+class DataProcessing(RequestModel):
     input_filter: JsonPath = ALL
     output_filter: JsonPath = ALL
     join_source: Literal["None", "Input"] = "None"
 
 
-class DataCaptureConfig(_Request):
+class DataCaptureConfig(RequestModel):
     """The shape BatchDataCaptureConfig."""
 
     destination_s3_uri: Uri
     generate_inference_id: bool = False
 
 
-class TransformRequest(_Request):
+class TransformRequest(RequestModel):
     """CreateTransformJob."""
 
     model_name: str
@@ -114,7 +97,4 @@ def parse_transform(arguments: JsonObject) -> TransformRequest:
     Raises:
         JobError: it does not have the operation's shape.
     """
-    try:
-        return TransformRequest.model_validate(arguments)
-    except ValidationError as error:
-        raise ill_formed(OPERATION, error) from None
+    return parse_request(TransformRequest, OPERATION, arguments)

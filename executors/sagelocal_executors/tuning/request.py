@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_pascal
+from pydantic import Field
 
 from sagelocal.expressions import render
 from sagelocal.values import Json, JsonObject
 from sagelocal_executors.describe import echo
-from sagelocal_executors.faults import ill_formed
-from sagelocal_executors.requests import MetricDefinition, Text, Uri
+from sagelocal_executors.request_model import RequestModel, Text, Uri, parse_request
+from sagelocal_executors.requests import MetricDefinition
 
 OPERATION = "CreateHyperParameterTuningJob"
 _TEXTS = frozenset({"MinValue", "MaxValue", "ValueHint"})
@@ -22,35 +21,24 @@ Scaling = Literal["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]
 Switch = Literal["Enabled", "Disabled"]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return {key: member for key, member in value.items() if member is not None}
-
-
-class NumericRange(_Request):
+class NumericRange(RequestModel):
     name: str
     min_value: Text
     max_value: Text
     scaling_type: Scaling = "Auto"
 
 
-class CategoricalRange(_Request):
+class CategoricalRange(RequestModel):
     name: str
     values: tuple[Text, ...]
 
 
-class AutoParameter(_Request):
+class AutoParameter(RequestModel):
     name: str
     value_hint: Text
 
 
-class ParameterRanges(_Request):
+class ParameterRanges(RequestModel):
     continuous_parameter_ranges: tuple[NumericRange, ...] = ()
     integer_parameter_ranges: tuple[NumericRange, ...] = ()
     categorical_parameter_ranges: tuple[CategoricalRange, ...] = ()
@@ -66,41 +54,41 @@ class ParameterRanges(_Request):
         ]
 
 
-class Objective(_Request):
+class Objective(RequestModel):
     type: Literal["Maximize", "Minimize"]
     metric_name: str
 
 
-class HyperbandStrategyConfig(_Request):
+class HyperbandStrategyConfig(RequestModel):
     min_resource: int = Field(default=1, ge=1)
     max_resource: int | None = Field(default=None, ge=1)
 
 
-class StrategyConfig(_Request):
+class StrategyConfig(RequestModel):
     hyperband_strategy_config: HyperbandStrategyConfig | None = None
 
 
-class ResourceLimits(_Request):
+class ResourceLimits(RequestModel):
     max_number_of_training_jobs: int | None = Field(default=None, ge=1)
     max_parallel_training_jobs: int = Field(ge=1)
     max_runtime_in_seconds: int | None = Field(default=None, ge=120, le=15_768_000)
 
 
-class BestObjectiveNotImproving(_Request):
+class BestObjectiveNotImproving(RequestModel):
     max_number_of_training_jobs_not_improving: int | None = Field(default=None, ge=3)
 
 
-class ConvergenceDetected(_Request):
+class ConvergenceDetected(RequestModel):
     complete_on_convergence: Switch | None = None
 
 
-class CompletionCriteria(_Request):
+class CompletionCriteria(RequestModel):
     target_objective_metric_value: float | None = None
     best_objective_not_improving: BestObjectiveNotImproving = BestObjectiveNotImproving()
     convergence_detected: ConvergenceDetected = ConvergenceDetected()
 
 
-class TuningJobConfig(_Request):
+class TuningJobConfig(RequestModel):
     strategy: Literal["Bayesian", "Random", "Hyperband", "Grid"]
     strategy_config: StrategyConfig | None = None
     hyper_parameter_tuning_job_objective: Objective | None = None
@@ -111,24 +99,24 @@ class TuningJobConfig(_Request):
     random_seed: int | None = Field(default=None, ge=0)
 
 
-class AlgorithmSpecification(_Request):
+class AlgorithmSpecification(RequestModel):
     training_image: str | None = None
     algorithm_name: str | None = None
     training_input_mode: str = "File"
     metric_definitions: tuple[MetricDefinition, ...] = ()
 
 
-class OutputDataConfig(_Request):
+class OutputDataConfig(RequestModel):
     s3_output_path: Uri
 
 
-class InstanceConfig(_Request):
+class InstanceConfig(RequestModel):
     instance_type: str
     instance_count: int
     volume_size_in_gb: int | None = Field(default=None, alias="VolumeSizeInGB")
 
 
-class TuningResourceConfig(_Request):
+class TuningResourceConfig(RequestModel):
     instance_type: str | None = None
     instance_count: int | None = None
     volume_size_in_gb: int | None = Field(default=None, alias="VolumeSizeInGB")
@@ -136,7 +124,7 @@ class TuningResourceConfig(_Request):
     instance_configs: tuple[InstanceConfig, ...] = ()
 
 
-class TrainingJobDefinition(_Request):
+class TrainingJobDefinition(RequestModel):
     definition_name: str | None = None
     tuning_objective: Objective | None = None
     hyper_parameter_ranges: ParameterRanges | None = None
@@ -147,11 +135,11 @@ class TrainingJobDefinition(_Request):
     hyper_parameter_tuning_resource_config: TuningResourceConfig | None = None
 
 
-class ParentTuningJob(_Request):
+class ParentTuningJob(RequestModel):
     hyper_parameter_tuning_job_name: str
 
 
-class WarmStartConfig(_Request):
+class WarmStartConfig(RequestModel):
     parent_hyper_parameter_tuning_jobs: tuple[ParentTuningJob, ...]
     warm_start_type: Literal["IdenticalDataAndAlgorithm", "TransferLearning"]
 
@@ -160,11 +148,11 @@ class WarmStartConfig(_Request):
         return [parent.hyper_parameter_tuning_job_name for parent in self.parent_hyper_parameter_tuning_jobs]
 
 
-class Autotune(_Request):
+class Autotune(RequestModel):
     mode: Literal["Enabled"]
 
 
-class TuningRequest(_Request):
+class TuningRequest(RequestModel):
     """CreateHyperParameterTuningJob."""
 
     hyper_parameter_tuning_job_config: TuningJobConfig
@@ -196,10 +184,7 @@ def parse_tuning(arguments: JsonObject) -> TuningRequest:
     Raises:
         JobError: it does not have the operation's shape.
     """
-    try:
-        return TuningRequest.model_validate(arguments)
-    except ValidationError as error:
-        raise ill_formed(OPERATION, error) from None
+    return parse_request(TuningRequest, OPERATION, arguments)
 
 
 def echo_tuning(arguments: JsonObject) -> JsonObject:
