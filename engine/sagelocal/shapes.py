@@ -21,7 +21,17 @@ Traits = Mapping[str, Any]
 ANYTHING: Final = "Anything"
 """The name of a shape that every value has; every family knows it."""
 
-_VERSIONS: Final = {"sagemaker": "2017-07-24", "emr": "2009-03-31", "emr-serverless": "2021-07-13"}
+_VERSIONS: Final = {
+    "ecr": "2015-09-21",
+    "emr": "2009-03-31",
+    "emr-serverless": "2021-07-13",
+    "events": "2015-10-07",
+    "iam": "2010-05-08",
+    "logs": "2014-03-28",
+    "sagemaker": "2017-07-24",
+    "scheduler": "2021-06-30",
+    "sts": "2011-06-15",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,22 @@ def response_shape(operation: str, service: str = "sagemaker") -> Shape:
         KeyError: the installed botocore knows no such operation.
     """
     return shape(_model(service)["operations"][operation]["output"]["shape"], service)
+
+
+def operations(service: str = "sagemaker") -> Collection[str]:
+    """The names of all operations of a service."""
+    found: Mapping[str, Traits] = _model(service)["operations"]
+    return found.keys()
+
+
+def operation_traits(operation: str, service: str = "sagemaker") -> Traits:
+    """What the model says about an operation: its ``input``, ``output`` and ``http``.
+
+    Raises:
+        KeyError: the installed botocore knows no such operation.
+    """
+    found: Traits = _model(service)["operations"][operation]
+    return found
 
 
 def shape(name: str, service: str = "sagemaker", more: Mapping[str, Traits] | None = None) -> Shape:

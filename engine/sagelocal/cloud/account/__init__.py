@@ -1,0 +1,1 @@
+"""What an AWS account has around SageMaker: identities, roles, image repositories, logs."""

@@ -1,0 +1,1 @@
+"""AWS services as tables of operations, spoken over HTTP in the protocols that botocore's models name."""
