@@ -15,10 +15,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from sagelocal.callbacks import Callbacks
 from sagelocal.clock import Clock
+from sagelocal.cloud.account.ecr_images import LocalImages
 from sagelocal.cloud.catalog import Catalog
 from sagelocal.cloud.event_source_mappings import EventSourceMappings
 from sagelocal.cloud.event_sources import Feeder
-from sagelocal.cloud.functions import FunctionStore
+from sagelocal.cloud.functions import FunctionStore, Invoke
 from sagelocal.cloud.invocations import SERVICE as RUNTIME
 from sagelocal.cloud.invocations import Invocations
 from sagelocal.cloud.objects import LocalObjects, Objects
@@ -27,12 +28,14 @@ from sagelocal.cloud.remote import LOCALSTACK, RemoteObjects
 from sagelocal.cloud.services import Services
 from sagelocal.cloud.sqs import Queues
 from sagelocal.definition.steps import StepType
+from sagelocal.errors import UsageError
 from sagelocal.jobs import Executor
 from sagelocal.logs import StepLogs
 from sagelocal.names import Partition
 from sagelocal.settings import Runtime, Settings
 from sagelocal_executors.callback import CallbackExecutor
 from sagelocal_executors.containers.choice import AutoContainers
+from sagelocal_executors.containers.docker_images import local_images
 from sagelocal_executors.containers.process import ProcessContainers
 from sagelocal_executors.containers.stub import StubContainers, Stubs
 from sagelocal_executors.emr.clusters import Clusters
@@ -42,6 +45,7 @@ from sagelocal_executors.emr.serverless import EmrServerlessExecutor
 from sagelocal_executors.emr.steps import EmrExecutor
 from sagelocal_executors.functions.feeding import LONGEST_GRACE, Notes, feeds, sources
 from sagelocal_executors.functions.invoker import LocalInvoker
+from sagelocal_executors.functions.printing import logged
 from sagelocal_executors.functions.step import LambdaExecutor
 from sagelocal_executors.job_executors import Account, job_executors
 from sagelocal_executors.overrides import Overridden
@@ -83,12 +87,16 @@ class Assembly:
         objects: the buckets that jobs read and write.
         missing: why a job of the step with this image could not run, with the ways out; None when it can.
         sweep: removes what jobs, by their names, of an execution have left whose engine was killed.
+        invoke: invokes a Lambda function, by name or ARN, on a payload.
+        images: the container images of this machine.
     """
 
     executors: Mapping[StepType, Executor]
     objects: Objects
     missing: Callable[[str, str], Awaitable[str | None]]
     sweep: Callable[[str, Iterable[str]], Awaitable[None]]
+    invoke: Callable[[str, bytes], Awaitable[object]]
+    images: LocalImages
 
 
 @asynccontextmanager
@@ -108,7 +116,7 @@ async def assemble(parts: Parts) -> AsyncIterator[Assembly]:
         objects, reach = await _objects(parts, stack)
         containers = _containers(parts, reach)
         stack.push_async_callback(containers.close)
-        lambdas, mappings = _lambda(parts, reach, stack, stubbed)
+        lambdas, mappings, invoke = _lambda(parts, reach, stack, stubbed)
         executors: dict[StepType, Executor] = {
             **_jobs(parts, containers, objects, stubbed),
             StepType.LAMBDA: lambdas,
@@ -122,7 +130,12 @@ async def assemble(parts: Parts) -> AsyncIterator[Assembly]:
         if feeds(settings):
             mappings.begin(sources(settings))  # tasks, which run when the engine has built the rest
         yield Assembly(
-            overridden, objects, containers.missing, partial(_sweep, containers, settings.home / "jobs")
+            overridden,
+            objects,
+            containers.missing,
+            partial(_sweep, containers, settings.home / "jobs"),
+            invoke,
+            partial(local_images, settings.images),
         )
 
 
@@ -248,7 +261,7 @@ async def _objects(parts: Parts, stack: AsyncExitStack) -> tuple[Objects, Reach]
 
 def _lambda(
     parts: Parts, reach: Reach, stack: AsyncExitStack, stubbed: Callable[[str], bool]
-) -> tuple[LambdaExecutor, EventSourceMappings]:
+) -> tuple[LambdaExecutor, EventSourceMappings, Callable[[str, bytes], Awaitable[object]]]:
     settings, folder = parts.settings, parts.settings.home / "functions"
     functions = FunctionStore(parts.catalog, folder, parts.partition, settings.functions)
     invoker = LocalInvoker(settings, folder, reach)
@@ -258,24 +271,39 @@ def _lambda(
     grace = min(settings.stop_grace, LONGEST_GRACE)
     mappings = EventSourceMappings(parts.catalog, feeder, parts.clock, grace)
     stack.push_async_callback(mappings.close)
+    # The feeder keeps the logs of the functions that it feeds itself.
+    invoke = logged(invoker.invoke, notes.log)
     if settings.aws.endpoint == EMBEDDED:
-        parts.services.serve("lambda", lambda: _lambda_app(parts, functions, invoker, mappings))
+        parts.services.serve("lambda", lambda: _lambda_app(parts, functions, invoke, mappings))
     stubs = parts.stubs or Stubs()
-    lambdas = LambdaExecutor(
-        functions, invoker.invoke, invoker.where, parts.logs, parts.clock, stubs, stubbed
-    )
-    return lambdas, mappings
+    lambdas = LambdaExecutor(functions, invoke, invoker.where, parts.logs, parts.clock, stubs, stubbed)
+    return lambdas, mappings, partial(_invoke, functions, invoke)
+
+
+async def _invoke(functions: FunctionStore, invoke: Invoke, reference: str, payload: bytes) -> None:
+    """Invoke a function as an event does: what it returns is nobody's.
+
+    Raises:
+        UsageError: there is no such function, or it has failed.
+    """
+    function = functions.find(reference)
+    if function is None:
+        raise UsageError(functions.missing(reference))
+    invoked = await invoke(function, payload, lambda _: None)
+    if invoked.failed:
+        message = f"the function has failed: {invoked.payload.decode(errors='replace')[:1000]}"
+        raise UsageError(message)
 
 
 def _lambda_app(
-    parts: Parts, functions: FunctionStore, invoker: LocalInvoker, mappings: EventSourceMappings
+    parts: Parts, functions: FunctionStore, invoke: Invoke, mappings: EventSourceMappings
 ) -> ASGIApp:
     # Imported here: starlette costs start-up time.
     from sagelocal.cloud.event_sources_http import event_source_routes  # noqa: PLC0415 - start-up time
     from sagelocal.cloud.functions_http import lambda_app  # noqa: PLC0415 - start-up time
 
     more = event_source_routes(mappings, functions, parts.partition)
-    return lambda_app(functions, invoker.invoke, parts.services.store, parts.clock, more)
+    return lambda_app(functions, invoke, parts.services.store, parts.clock, more)
 
 
 def _remote_reach(target: str) -> Reach:

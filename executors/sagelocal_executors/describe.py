@@ -18,8 +18,10 @@ _DEFAULT_STOP: JsonObject = {"MaxRuntimeInSeconds": DEFAULT_RUNTIME}
 
 
 class JobStatus(StrEnum):
-    """How a job ended: the same words in TrainingJobStatus and ProcessingJobStatus."""
+    """What became of a job: the same words in TrainingJobStatus and ProcessingJobStatus."""
 
+    IN_PROGRESS = "InProgress"
+    STOPPING = "Stopping"
     COMPLETED = "Completed"
     FAILED = "Failed"
     STOPPED = "Stopped"
@@ -27,15 +29,21 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a job ended, in the words of its Describe answer; `secondary` is the SecondaryStatus of training jobs."""
+    """How a job ended, or has not yet, in the words of its Describe answer; `secondary` is the SecondaryStatus of training jobs."""
 
     status: JobStatus
     failure: str = ""
     message: str | None = None
     secondary: str = ""
 
+    @property
+    def under_way(self) -> bool:
+        """Whether the job has not ended."""
+        return self.status in {JobStatus.IN_PROGRESS, JobStatus.STOPPING}
+
 
 STOPPED = Ending(JobStatus.STOPPED)
+IN_PROGRESS = Ending(JobStatus.IN_PROGRESS)
 
 
 @dataclass(slots=True)
@@ -57,11 +65,16 @@ class Timeline:
         """When the job entered that status first; None when it never did."""
         return next((moment for name, moment, _ in self.entered if name == status), None)
 
-    def transitions(self, end: float) -> list[JsonObject]:
-        """SecondaryStatusTransitions: each ends where the next begins."""
-        ends = [moment for _, moment, _ in self.entered[1:]] + [end]
+    def transitions(self, end: float | None) -> list[JsonObject]:
+        """SecondaryStatusTransitions: each ends where the next begins, the last one at `end`; None: it has not."""
+        ends = [*(moment for _, moment, _ in self.entered[1:]), end]
         return [
-            {"Status": status, "StartTime": iso(start), "EndTime": iso(stop), "StatusMessage": message}
+            {
+                "Status": status,
+                "StartTime": iso(start),
+                **({} if stop is None else {"EndTime": iso(stop)}),
+                "StatusMessage": message,
+            }
             for (status, start, message), stop in zip(self.entered, ends, strict=True)
         ]
 
@@ -108,7 +121,7 @@ def echo_processing(arguments: JsonObject) -> JsonObject:
 def describe_processing(
     echoed: JsonObject, name: str, arn: str, timeline: Timeline, ending: Ending
 ) -> JsonObject:
-    """DescribeProcessingJobResponse of a job that has ended now."""
+    """DescribeProcessingJobResponse of a job that has ended now, or is under way."""
     now = timeline.clock.now()
     started = timeline.when("Processing")
     answer: dict[str, Json] = {
@@ -118,8 +131,9 @@ def describe_processing(
         "ProcessingJobStatus": ending.status,
         "CreationTime": iso(timeline.begun),
         "LastModifiedTime": iso(now),
-        "ProcessingEndTime": iso(now),
     }
+    if not ending.under_way:
+        answer["ProcessingEndTime"] = iso(now)
     if started is not None:
         answer["ProcessingStartTime"] = iso(started)
     if ending.failure:
@@ -149,8 +163,9 @@ def describe_training(
     artifacts: str,
     metrics: list[JsonObject],
 ) -> JsonObject:
-    """DescribeTrainingJobResponse of a job, known by its name and ARN, that has ended now."""
+    """DescribeTrainingJobResponse of a job, known by its name and ARN, that has ended now, or is under way."""
     now = timeline.clock.now()
+    end = None if ending.under_way else now
     answer: dict[str, Json] = {
         **echoed,
         "TrainingJobName": identity[0],
@@ -158,12 +173,13 @@ def describe_training(
         "ModelArtifacts": {"S3ModelArtifacts": artifacts},
         "TrainingJobStatus": ending.status,
         "SecondaryStatus": ending.secondary or ending.status,
-        "SecondaryStatusTransitions": timeline.transitions(now),
+        "SecondaryStatusTransitions": timeline.transitions(end),
         "CreationTime": iso(timeline.begun),
         "LastModifiedTime": iso(now),
-        "TrainingEndTime": iso(now),
         "ProfilingStatus": "Disabled",
     }
+    if end is not None:
+        answer["TrainingEndTime"] = iso(end)
     started = timeline.when("Downloading")
     if started is not None:
         seconds = max(1, math.ceil(now - started))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sagelocal.cloud.catalog import Catalog, Kind
+from sagelocal.cloud.catalog import Catalog
 from sagelocal.cloud.invocations import Invocations
 from sagelocal.definition.steps import StepType
 from sagelocal.jobs import Executor
@@ -16,7 +16,7 @@ from sagelocal_executors.checks.quality import QualityCheckExecutor
 from sagelocal_executors.checks.shadow import Shadows
 from sagelocal_executors.models import ModelExecutor, RegisterModelExecutor
 from sagelocal_executors.processing import ProcessingExecutor
-from sagelocal_executors.recording import Recorded
+from sagelocal_executors.recording import Recorded, Recorder
 from sagelocal_executors.tools import Tools
 from sagelocal_executors.training import TrainingExecutor
 from sagelocal_executors.transform.executor import TransformExecutor
@@ -41,18 +41,14 @@ class Account:
 
 def job_executors(tools: Tools, account: Account) -> Mapping[StepType, Executor]:
     """Every executor whose jobs run in containers, or make of what those left."""
-    catalog = account.catalog
-    shared = {name: getattr(tools, name) for name in Tools.__slots__}
+    catalog, recorder = account.catalog, Recorder(account.catalog)
+    shared = {name: getattr(tools, name) for name in Tools.__slots__} | {"on_progress": recorder.keep}
     processing, training = ProcessingExecutor(**shared), TrainingExecutor(**shared)
     shadows = Shadows(tools, catalog, account.invocations)
     return {
-        StepType.PROCESSING: Recorded(
-            AnalysisExecutor(processing, shadows), Kind.PROCESSING_JOB, catalog, tools.clock
-        ),
-        StepType.TRAINING: Recorded(training, Kind.TRAINING_JOB, catalog, tools.clock),
-        StepType.TRANSFORM: Recorded(
-            TransformExecutor(**shared, catalog=catalog), Kind.TRANSFORM_JOB, catalog, tools.clock
-        ),
+        StepType.PROCESSING: Recorded(AnalysisExecutor(processing, shadows), recorder),
+        StepType.TRAINING: Recorded(training, recorder),
+        StepType.TRANSFORM: Recorded(TransformExecutor(**shared, catalog=catalog), recorder),
         StepType.TUNING: _tuning(tools, account),
         # These two keep what they start by themselves, as it is theirs to say how it is described.
         StepType.QUALITY_CHECK: QualityCheckExecutor(processing, tools, catalog),

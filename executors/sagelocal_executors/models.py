@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from sagelocal.clock import Clock, iso
 from sagelocal.cloud.catalog import Catalog, Entity, Kind
 from sagelocal.cloud.objects import Objects
+from sagelocal.cloud.registry import find_package, group_name, new_group
 from sagelocal.errors import UsageError
 from sagelocal.jobs import Failed, Job, Outcome, Succeeded
 from sagelocal.names import Partition
 from sagelocal.values import Json, JsonObject
 from sagelocal_executors.describe import echo
 from sagelocal_executors.faults import JobError, rejected, step_reason
-from sagelocal_executors.packages import find_package
 
 
 def _never(_: str) -> bool:
@@ -163,23 +163,9 @@ class RegisterModelExecutor:
         }
 
 
-def new_group(partition: Partition, name: str, created: float, description: str | None = None) -> Entity:
-    """A model package group; its Describe answer is DescribeModelPackageGroupOutput."""
-    answer: dict[str, Json] = {
-        "ModelPackageGroupName": name,
-        "ModelPackageGroupArn": partition.arn(f"model-package-group/{name}"),
-        "CreationTime": iso(created),
-        "CreatedBy": _CREATOR,
-        "ModelPackageGroupStatus": "Completed",
-    }
-    if description is not None:
-        answer["ModelPackageGroupDescription"] = description
-    return Entity(Kind.MODEL_PACKAGE_GROUP, name, created, answer)
-
-
 def _group_name(value: Json) -> str | None:
     """The group that is named, or whose ARN is given; None when none is."""
-    return value.rpartition("model-package-group/")[2] if isinstance(value, str) and value else None
+    return group_name(value) if isinstance(value, str) and value else None
 
 
 def _with_container_texts(arguments: JsonObject) -> JsonObject:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from sagelocal.definition.steps import StepType
 from sagelocal.jobs import Failed, Job, Outcome, Stopped, Succeeded
 from sagelocal.logs import StepLog
 from sagelocal.values import JsonObject
@@ -14,6 +15,7 @@ from sagelocal_executors.channels import Selection, Source, overlaps, stage, uns
 from sagelocal_executors.containers import ContainerSpec, Exit, ImageMissingError, Limits, Mount
 from sagelocal_executors.contract import Host
 from sagelocal_executors.describe import (
+    IN_PROGRESS,
     STOPPED,
     Ending,
     JobStatus,
@@ -47,7 +49,7 @@ class ProcessingExecutor(Tools):
     """
 
     async def run(self, job: Job) -> Outcome:
-        with self.logs.open(job.execution, job.log) as log:
+        with self.logs.of(job, StepType.PROCESSING) as log:
             try:
                 request = parse_processing(job.arguments)
                 plan = plan_processing(request, stubbed=self.stubbed(job.step))
@@ -141,7 +143,7 @@ class _Work:
     timeline: Timeline
 
     async def run(self) -> Outcome:
-        self.timeline.enter("Starting", "")
+        self._enter("Starting")
         try:
             ending = await self._to_the_end()
         except JobError as error:
@@ -161,6 +163,10 @@ class _Work:
         ending = Ending(JobStatus.FAILED, failure=error.reason, message=error.message)
         return Failed(step_reason(error.reason), error.error, self._describe(ending))
 
+    def _enter(self, status: str) -> None:
+        self.timeline.enter(status, "")
+        self.tools.on_progress(self.job, self._describe(IN_PROGRESS))
+
     def _describe(self, ending: Ending) -> JsonObject:
         echoed = echo_processing(self.job.arguments)
         return describe_processing(echoed, self.job.name, self._arn, self.timeline, ending)
@@ -175,7 +181,7 @@ class _Work:
         specs = [await self._prepare(host, hosts, selections) for host in hosts]
         mirrors = [mirror for host in hosts for mirror in self._mirrors(host)]
         output = Output(self.log)
-        self.timeline.enter("Processing", "")
+        self._enter("Processing")
         try:
             spec, end = await run_together(
                 self.tools.containers, specs, output, [mirror.run(self.tools.clock) for mirror in mirrors]

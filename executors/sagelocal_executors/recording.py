@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sagelocal.clock import Clock
-from sagelocal.cloud.catalog import Catalog, Entity, Kind
+from sagelocal.cloud.catalog import Catalog, Entity
+from sagelocal.cloud.job_records import JOB_KINDS, created
 from sagelocal.jobs import Executor, Job, Outcome
+from sagelocal.values import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Keeps the Describe answers of jobs, whether they are under way or have ended."""
+
+    catalog: Catalog
+
+    def keep(self, job: Job, describe: JsonObject) -> None:
+        """Keep what is known of a job now."""
+        self.catalog.put(Entity(JOB_KINDS[job.kind].kind, job.name, created(describe), describe))
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An executor whose jobs can be described once they have ended.
-
-    Attributes:
-        kind: what its jobs are.
-    """
+    """An executor whose jobs can be described when they have ended."""
 
     executor: Executor
-    kind: Kind
-    catalog: Catalog
-    clock: Clock
+    recorder: Recorder
 
     async def run(self, job: Job) -> Outcome:
-        created = self.clock.now()
         outcome = await self.executor.run(job)
         if outcome.properties:  # else it was refused before it was created
-            self.catalog.put(Entity(self.kind, job.name, created, outcome.properties))
+            self.recorder.keep(job, outcome.properties)
         return outcome

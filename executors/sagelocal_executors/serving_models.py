@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sagelocal.cloud.catalog import Catalog, Kind
+from sagelocal.cloud.registry import find_package
 from sagelocal.expressions import render
 from sagelocal.nearest import did_you_mean
 from sagelocal.values import Json, JsonObject
 from sagelocal_executors.faults import UnsupportedError, client_error
-from sagelocal_executors.packages import find_package
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,21 @@ from sagelocal.cloud.objects import Objects
 from sagelocal.jobs import Job
 from sagelocal.logs import StepLog, StepLogs
 from sagelocal.names import Partition
+from sagelocal.values import JsonObject
 from sagelocal_executors.channels import Selection, Source, select
 from sagelocal_executors.containers import Containers, ContainerSpec, Limits, Listener, Mount
 from sagelocal_executors.contract import Host
 from sagelocal_executors.faults import JobError
 from sagelocal_executors.trees import Tree, outer_first
 
+OnProgress = Callable[[Job, JsonObject], None]
+
 
 def _never(_: str) -> bool:
     return False
+
+
+def _nobody(_job: Job, _describe: JsonObject) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class Tools:
         folder: where each job gets a working folder.
         grace: seconds between SIGTERM and SIGKILL.
         stubbed: whether a step, by its name, is played by a stub: what it lacks then does not matter.
+        on_progress: told the Describe answer of a job when it has been created, and whenever it enters another status.
     """
 
     containers: Containers
@@ -40,6 +47,7 @@ class Tools:
     clock: Clock
     grace: float
     stubbed: Callable[[str], bool] = _never
+    on_progress: OnProgress = _nobody
 
     def tree(self, job: Job, host: Host) -> Tree:
         """The mirror of what that host's container sees."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from sagelocal.definition.steps import StepType
 from sagelocal.jobs import Failed, Job, Outcome, Stopped, Succeeded
 from sagelocal.values import JsonObject
 from sagelocal_executors.containers import ImageMissingError
@@ -46,7 +47,7 @@ class TrainingExecutor(Tools):
     on_metric: OnMetric = _nobody
 
     async def run(self, job: Job) -> Outcome:
-        with self.logs.open(job.execution, job.log) as log:
+        with self.logs.of(job, StepType.TRAINING) as log:
             try:
                 request = parse_training(job.arguments)
                 plan = plan_training(request, stubbed=self.stubbed(job.step))
@@ -73,7 +74,7 @@ class _Work:
     timeline: Timeline
 
     async def run(self) -> Outcome:
-        self.timeline.enter("Starting", "Preparing the instances for training")
+        self._enter("Starting", "Preparing the instances for training")
         try:
             return await self._to_the_end()
         except JobError as error:
@@ -86,12 +87,12 @@ class _Work:
             await asyncio.to_thread(remove, self.tools.folder / self.job.name)
 
     async def _to_the_end(self) -> Outcome:
-        self.timeline.enter("Downloading", "Downloading input data")
+        self._enter("Downloading", "Downloading input data")
         specs, pipes = await self.files.bring()
         checkpoints = self.files.checkpoints()
         beside = [mirror.run(self.tools.clock) for mirror in checkpoints] + [pipe.run() for pipe in pipes]
         output = Output(self.files.log, self.metrics.read)
-        self.timeline.enter("Training", "Training in progress")
+        self._enter("Training", "Training in progress")
         try:
             spec, end = await run_together(self.tools.containers, specs, output, beside)
         finally:
@@ -106,7 +107,7 @@ class _Work:
     async def _completed(self, *, timed_out: bool) -> Outcome:
         """Upload what there is; a job that ran out of time counts when it left a model (semantics 06 §6.1)."""
         has_model = self.files.has_model()
-        self.timeline.enter("Uploading", "Uploading generated training model")
+        self._enter("Uploading", "Uploading generated training model")
         await self.files.take_away()
         if not timed_out:
             return Succeeded(self._describe(Ending(JobStatus.COMPLETED), "Training job completed"))
@@ -118,7 +119,7 @@ class _Work:
 
     async def _stopped(self) -> Outcome:
         """The containers are gone; their model is kept, as at SageMaker."""
-        self.timeline.enter("Stopping", "Stopping the training job")
+        self._enter("Stopping", "Stopping the training job")
         if self.timeline.when("Training") is not None and self.files.has_model():
             await self.files.take_away()
         return Stopped(self._describe(STOPPED, "Training job stopped"))
@@ -128,8 +129,16 @@ class _Work:
         answer = self._describe(Ending(JobStatus.FAILED, failure=error.reason), "Training job failed")
         return Failed(step_reason(error.reason), error.error, answer)
 
+    def _enter(self, status: str, message: str) -> None:
+        self.timeline.enter(status, message)
+        primary = JobStatus.STOPPING if status == "Stopping" else JobStatus.IN_PROGRESS
+        self.tools.on_progress(self.job, self._answer(Ending(primary, secondary=status)))
+
     def _describe(self, ending: Ending, message: str) -> JsonObject:
         self.timeline.enter(ending.secondary or ending.status, message)
+        return self._answer(ending)
+
+    def _answer(self, ending: Ending) -> JsonObject:
         identity = (self.job.name, self.files.arn)
         return describe_training(
             echo_training(self.job.arguments),

@@ -124,7 +124,7 @@ def _properties(candidate: Candidate, places: Sequence[str]) -> JsonObject:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the job ended, in the words of its Describe answer."""
+    """How the job ended, or has not yet, in the words of its Describe answer."""
 
     status: JobStatus
     secondary: str
@@ -140,7 +140,7 @@ def describe_auto_ml(
     more: JsonObject,
     partial: Sequence[str] = (),
 ) -> JsonObject:
-    """DescribeAutoMLJobResponse of a job, known by its name and ARN, that began and ended then; with `more` members."""
+    """DescribeAutoMLJobResponse of a job, known by its name and ARN, that began and changed last then; with `more` members."""
     reasons: list[Json] = [
         {"PartialFailureMessage": text[:_REASON_LENGTH]} for text in partial[:_MOST_PARTIAL]
     ]
@@ -150,7 +150,7 @@ def describe_auto_ml(
         "AutoMLJobArn": identity[1],
         "CreationTime": iso(times[0]),
         "LastModifiedTime": iso(times[1]),
-        "EndTime": iso(times[1]),
+        **({} if ending.status is JobStatus.IN_PROGRESS else {"EndTime": iso(times[1])}),
         "AutoMLJobStatus": ending.status,
         "AutoMLJobSecondaryStatus": ending.secondary,
         **({"FailureReason": ending.failure[:_REASON_LENGTH]} if ending.failure else {}),

@@ -84,6 +84,7 @@ class _Work:
 
     async def run(self) -> Outcome:
         folder = self.documents.folder
+        self._record(Ending(JobStatus.IN_PROGRESS, "Starting"), {})
         try:
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             return await self._to_the_end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from sagelocal.definition.steps import StepType
 from sagelocal.jobs import Executor, Failed, Job, Outcome
 from sagelocal.values import JsonObject
 from sagelocal_executors.checks.analysis import INPUT, read_analysis
@@ -29,7 +30,7 @@ class AnalysisExecutor:
         tools = self.shadows.tools
         if tools.stubbed(job.step) or not _has_analysis(job.arguments):
             return await self.processing.run(job)
-        with tools.logs.open(job.execution, job.log) as log:
+        with tools.logs.of(job, StepType.PROCESSING) as log:
             try:
                 config = await read_analysis(tools.objects, parse_processing(job.arguments))
                 model = _model(config)

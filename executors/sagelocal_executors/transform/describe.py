@@ -23,15 +23,19 @@ def echo_transform(arguments: JsonObject) -> JsonObject:
 def describe_transform(
     echoed: JsonObject, name: str, arn: str, timeline: Timeline, ending: Ending
 ) -> JsonObject:
-    """DescribeTransformJobResponse of a job that has ended now; TransformStartTime is when its model began to serve."""
+    """DescribeTransformJobResponse of a job that has ended now, or is under way.
+
+    TransformStartTime is when its model began to serve.
+    """
     answer: dict[str, Json] = {
         **echoed,
         "TransformJobName": name,
         "TransformJobArn": arn,
         "TransformJobStatus": ending.status,
         "CreationTime": iso(timeline.begun),
-        "TransformEndTime": iso(timeline.clock.now()),
     }
+    if not ending.under_way:
+        answer["TransformEndTime"] = iso(timeline.clock.now())
     started = timeline.when(STARTED)
     if started is not None:
         answer["TransformStartTime"] = iso(started)

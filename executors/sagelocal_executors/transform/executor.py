@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sagelocal.cloud.catalog import Catalog
+from sagelocal.definition.steps import StepType
 from sagelocal.jobs import Failed, Job, Outcome, Stopped, Succeeded
 from sagelocal.logs import StepLog
 from sagelocal.values import JsonObject
 from sagelocal_executors.channels import Item, Selection, Source
 from sagelocal_executors.containers import ImageMissingError
-from sagelocal_executors.describe import STOPPED, Ending, JobStatus, Timeline
+from sagelocal_executors.describe import IN_PROGRESS, STOPPED, Ending, JobStatus, Timeline
 from sagelocal_executors.faults import JobError, client_error, step_reason
 from sagelocal_executors.serving import Served, served
 from sagelocal_executors.serving_models import model_containers
@@ -54,7 +55,7 @@ class TransformExecutor(Tools):
     serve: Serve = field(default=served, kw_only=True)
 
     async def run(self, job: Job) -> Outcome:
-        with self.logs.open(job.execution, job.log) as log:
+        with self.logs.of(job, StepType.TRANSFORM) as log:
             try:
                 request = parse_transform(job.arguments)
                 associated = association(request)
@@ -78,7 +79,7 @@ class _Work:
     timeline: Timeline
 
     async def run(self) -> Outcome:
-        self.timeline.enter("Starting", "")
+        self._enter("Starting")
         try:
             await self._to_the_end()
         except JobError as error:
@@ -95,6 +96,10 @@ class _Work:
         self.log.note(error.reason)
         answer = self._describe(Ending(JobStatus.FAILED, failure=error.reason))
         return Failed(step_reason(error.reason), error.error, answer)
+
+    def _enter(self, status: str) -> None:
+        self.timeline.enter(status, "")
+        self.tools.on_progress(self.job, self._describe(IN_PROGRESS))
 
     def _describe(self, ending: Ending) -> JsonObject:
         echoed = echo_transform(self.job.arguments)
@@ -126,7 +131,7 @@ class _Work:
 
     def _start(self) -> None:
         if self.timeline.when(STARTED) is None:
-            self.timeline.enter(STARTED, "")
+            self._enter(STARTED)
 
     async def _transform(self, selection: Selection) -> None:
         """Transform all files; those that could be are kept, whatever became of the others."""

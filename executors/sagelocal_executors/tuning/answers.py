@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -45,12 +45,16 @@ def begun_training(arguments: JsonObject, name: str, arns: tuple[str, str], mome
     """DescribeTrainingJobResponse of a job that begins now; `arns` are its own and that of its tuning job."""
     now = iso(moment)
     message = "Preparing the instances for training"
+    output = arguments["OutputDataConfig"]
+    assert isinstance(output, Mapping), "the tuning job's request has been parsed"
     return {
         **echo_training(arguments),
         "TrainingJobName": name,
         "TrainingJobArn": arns[0],
         "TuningJobArn": arns[1],
-        "ModelArtifacts": {"S3ModelArtifacts": ""},
+        "ModelArtifacts": {
+            "S3ModelArtifacts": f"{str(output['S3OutputPath']).rstrip('/')}/{name}/output/model.tar.gz"
+        },
         "TrainingJobStatus": "InProgress",
         "SecondaryStatus": "Starting",
         "SecondaryStatusTransitions": [{"Status": "Starting", "StartTime": now, "StatusMessage": message}],

@@ -28,8 +28,11 @@ class Ledger:
     def keep_job(self, describe: JsonObject, created: float) -> None:
         self.catalog.put(Entity(Kind.TUNING_JOB, self.name, created, describe))
 
-    def keep(self, trial: Trial) -> None:
-        """Record the trial; that of the training job comes last, as its status is what says that a trial has ended."""
+    def keep(self, trial: Trial, summary: JsonObject) -> None:
+        """Record the trial with its HyperParameterTrainingJobSummary.
+
+        The training job comes last, as its status is what says that a trial has ended.
+        """
         row: JsonObject = {
             "TrainingJobName": trial.name,
             "Definition": trial.definition,
@@ -37,6 +40,7 @@ class Ledger:
             "Curve": list(trial.curve),
             "Abandoned": trial.abandoned,
             "HasModel": trial.has_model,
+            "Summary": summary,
         }
         self.catalog.put(Entity(Kind.TUNING_TRIAL, self.name, trial.created, row, trial.number))
         self.catalog.put(Entity(Kind.TRAINING_JOB, trial.name, trial.created, trial.describe))

@@ -20,6 +20,7 @@ from sagelocal_executors.tuning.answers import (
     describe_tuning,
     ended_training,
     summaries,
+    summary,
 )
 from sagelocal_executors.tuning.child import child
 from sagelocal_executors.tuning.course import Course
@@ -113,7 +114,7 @@ class Tuner:
         one = child(self.job, self.plan.definitions[trial.definition], trial)
         arns = (self.services.partition.arn(f"training-job/{trial.name}"), self.arn)
         trial.describe = begun_training(one.arguments, trial.name, arns, moment)
-        self.ledger.keep(trial)
+        self.ledger.keep(trial, summary(self.plan, trial))
         self._record(IN_PROGRESS)
         values = ", ".join(f"{name}={value}" for name, value in trial.values.items())
         self.log.note(f"{trial.name} starts, {trial.number} of {self.plan.jobs}: {values}")
@@ -171,7 +172,7 @@ class Tuner:
         if self.stub is not None and trial.status == COMPLETED:
             trial.describe = _with_stubbed_metric(trial.describe, definition.metric, self.stub)
         trial.objective = final_metric(trial.describe, definition.metric)
-        self.ledger.keep(trial)
+        self.ledger.keep(trial, summary(self.plan, trial))
         self.course.ended(trial)
         self._record(IN_PROGRESS)
         value = "no objective" if trial.objective is None else f"{definition.metric}={trial.objective:g}"
