@@ -52,6 +52,32 @@ MIGRATIONS: tuple[str, ...] = (
         message TEXT NOT NULL, seq INTEGER NOT NULL, sent REAL NOT NULL, PRIMARY KEY (queue, scope, id)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE pipelines ADD COLUMN role TEXT;
+    ALTER TABLE pipelines ADD COLUMN display_name TEXT;
+    ALTER TABLE pipelines ADD COLUMN description TEXT;
+    ALTER TABLE pipelines ADD COLUMN max_parallel INTEGER;
+    ALTER TABLE pipeline_versions ADD COLUMN display_name TEXT;
+    ALTER TABLE pipeline_versions ADD COLUMN description TEXT;
+    CREATE TABLE pipeline_aliases (
+        pipeline TEXT NOT NULL, alias TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (pipeline, alias),
+        FOREIGN KEY (pipeline, version) REFERENCES pipeline_versions (pipeline, version) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE executions ADD COLUMN display_name TEXT;
+    ALTER TABLE executions ADD COLUMN description TEXT;
+    ALTER TABLE executions ADD COLUMN modified REAL;
+    ALTER TABLE executions ADD COLUMN end_status TEXT;
+    ALTER TABLE executions ADD COLUMN end_event INTEGER;
+    CREATE INDEX executions_by_pipeline ON executions (pipeline, created);
+    CREATE TABLE tags (
+        arn TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (arn, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE request_tokens (
+        operation TEXT NOT NULL, token TEXT NOT NULL, request TEXT NOT NULL, answer TEXT NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (operation, token)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX request_tokens_by_age ON request_tokens (at);
+    """,
 )
 """Each applied once, in order; ``PRAGMA user_version`` counts them. Never change one that has been released."""
 

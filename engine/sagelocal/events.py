@@ -23,6 +23,13 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryRequested:
+    """Somebody wants what failed or was stopped to run once more (RetryPipelineExecution)."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """A ready step has its place under the parallelism limit."""
 
@@ -63,7 +70,25 @@ class StopRequested:
     at: float
 
 
-Event = Begun | Resumed | Started | Fetched | Finished | RetryDue | StopRequested
+@dataclass(frozen=True, slots=True)
+class ParallelismChanged:
+    """Somebody has changed how many jobs may run at once; those that run go on."""
+
+    max_parallel: int
+    at: float
+
+
+Event = (
+    Begun
+    | Resumed
+    | RetryRequested
+    | Started
+    | Fetched
+    | Finished
+    | RetryDue
+    | StopRequested
+    | ParallelismChanged
+)
 """`at` is the moment in seconds since the epoch: the machine knows no other time."""
 
 

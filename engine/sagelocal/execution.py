@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from sagelocal.definition.steps import ApiStep, ConditionStep, FailStep, Trigger
 from sagelocal.errors import ExpressionError
@@ -18,8 +18,9 @@ from sagelocal.events import (
     Fetched,
     Finished,
     Launch,
-    Resumed,
+    ParallelismChanged,
     RetryDue,
+    RetryRequested,
     Started,
     StopRequested,
     WakeAt,
@@ -31,21 +32,18 @@ from sagelocal.lifecycle import (
     EXECUTION_TRANSITIONS,
     LISTED,
     STEP_TRANSITIONS,
-    TERMINAL,
+    UNDER_WAY,
     ExecutionStatus,
     IllegalTransitionError,
     StepStatus,
+    failure_reason,
 )
 from sagelocal.names import in_service_text
-from sagelocal.plan import Link, Plan
+from sagelocal.plan import Plan
 from sagelocal.retry import RETRYABLE, policy_for, wait
 from sagelocal.scope import Facts, StepScope, prepare
 from sagelocal.state import Identity, Rules, StepState
 from sagelocal.values import Json, ObjectText, Scalar
-
-STEP_FAILURE: Final = "Step failure: One or multiple steps failed."
-"""What SageMaker says of every failed execution (semantics 05 §5.4)."""
-
 
 _ON_FAILURE = frozenset({Trigger.FAILED, Trigger.ANY})
 
@@ -65,6 +63,7 @@ class Execution:
         ended: likewise; None while it runs.
         steps: the state of each step.
         files: per (reading step, S3 URI), an object read for Std:JsonGet.
+        max_parallel: MaxParallelExecutionSteps, when it was changed after the start.
     """
 
     identity: Identity
@@ -77,6 +76,7 @@ class Execution:
     ended: float | None = field(init=False, default=None)
     steps: dict[str, StepState] = field(init=False)
     files: dict[tuple[str, str], ObjectText] = field(init=False, default_factory=dict)
+    max_parallel: int | None = field(init=False, default=None)
     # Per step, how many of its waits are undecided; 0: nothing holds it back.
     _open: dict[str, int] = field(init=False, repr=False)
     # How many steps are in ACTIVE; kept by _move alone. The execution ends when it falls to 0.
@@ -89,20 +89,26 @@ class Execution:
 
     def __post_init__(self) -> None:
         self.steps = {name: StepState() for name in self.plan.steps}
-        self._open = {
-            name: len(edges) + (name in self.plan.branch) for name, edges in self.plan.edges.items()
-        }
+        self._open = self._waits()
         self._position = {name: index for index, name in enumerate(self.plan.steps)}
+
+    def _waits(self) -> dict[str, int]:
+        return {name: len(edges) + (name in self.plan.branch) for name, edges in self.plan.edges.items()}
 
     @property
     def done(self) -> bool:
-        """Nothing more can happen."""
-        return not EXECUTION_TRANSITIONS[self.status]
+        """Nothing more happens, unless somebody retries it."""
+        return self.status not in UNDER_WAY
+
+    @property
+    def modified(self) -> float:
+        """When something happened last, in seconds since the epoch; 0 before `Begun`."""
+        return self._now
 
     @property
     def failure_reason(self) -> str | None:
-        """The execution's FailureReason: the same text for every failure."""
-        return STEP_FAILURE if self.status is ExecutionStatus.FAILED else None
+        """The execution's FailureReason."""
+        return failure_reason(self.status)
 
     def listed(self) -> list[tuple[str, StepState]]:
         """The steps that ListPipelineExecutionSteps shows, in the order of their start."""
@@ -116,6 +122,7 @@ class Execution:
             IllegalTransitionError: this cannot have happened here: our bug.
         """
         self._now = event.at
+        commands: list[Command] = []
         match event:
             case Begun():
                 self.started = event.at
@@ -132,8 +139,10 @@ class Execution:
                 commands = self._again(step)
             case StopRequested():
                 commands = self._stop()
-            case Resumed():
-                commands = []
+            case ParallelismChanged(max_parallel):
+                self.max_parallel = max_parallel
+            case RetryRequested():
+                commands = self._revive()
         self._settle()
         return commands
 
@@ -163,7 +172,7 @@ class Execution:
                     self._move(name, StepStatus.EXECUTING, started=self._now)
                     return self._end(name, StepStatus.SUCCEEDED, decision=decision)
                 case _:
-                    job = prepare(self._facts(), step, self._now)
+                    job = prepare(self._facts(), step, self._now, self.steps[name].attempts + 1)
                     self.steps[name].job = job
                     commands.append(Launch(job))
         except NeedsObject as needed:
@@ -316,7 +325,7 @@ class Execution:
             for link in self.plan.links[ended]:
                 if self.steps[link.step].status is not StepStatus.WAITING:
                     continue
-                if not self._satisfied(ended, link):
+                if not self.steps[ended].satisfies(link):
                     self._move(link.step, StepStatus.SKIPPED)
                     pending.append(link.step)
                     continue
@@ -325,20 +334,16 @@ class Execution:
                     freed.append(link.step)
         return freed
 
-    def _satisfied(self, ended: str, link: Link) -> bool:
-        state = self.steps[ended]
-        if link.side is not None:
-            return state.status is StepStatus.SUCCEEDED and state.decision is link.side
-        match link.trigger:
-            case Trigger.FAILED:
-                return state.status is StepStatus.FAILED
-            case Trigger.STOPPED:
-                return state.status is StepStatus.STOPPED
-            case Trigger.ANY:
-                # A step that never started has not ended either (semantics 13, U10).
-                return state.status in TERMINAL - {StepStatus.SKIPPED}
-            case _:
-                return state.status is StepStatus.SUCCEEDED
+    def _revive(self) -> list[Command]:
+        """Keep what has succeeded; all else waits again, for what it waited before (semantics 06 §6.3)."""
+        self._change(ExecutionStatus.EXECUTING)
+        self._halted, self.ended, self._open = False, None, self._waits()
+        succeeded = [name for name, state in self.steps.items() if state.status is StepStatus.SUCCEEDED]
+        for name in self.steps.keys() - set(succeeded):
+            self._move(name, StepStatus.WAITING, **self.steps[name].anew())
+        self.files = {key: file for key, file in self.files.items() if key[0] in succeeded}
+        freed = [name for name, count in self._open.items() if count == 0 and name not in succeeded]
+        return self._free(freed + [step for name in succeeded for step in self._spread(name)])
 
     # How the execution ends.
 

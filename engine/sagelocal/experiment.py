@@ -1,4 +1,4 @@
-"""The experiment that an execution belongs to (semantics 01 §1.3)."""
+"""The experiments that an execution belongs to (semantics 01 §1.3, §1.4)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def experiment(
     config = definition.experiment_config
     if config is None:
         return {}
-    identity = Identity(pipeline_of(arn), arn.removesuffix(f"/execution/{execution_id(arn)}"), arn)
-    scope = StepScope(Facts(identity, parameters, rules, now, {}, {}, {}), step="", now=now)
+    scope = _scope(arn, parameters, rules, now)
     try:
         names = {
             "ExperimentName": as_text(resolve(config.experiment_name, scope)),
@@ -40,3 +39,28 @@ def experiment(
         # Seen at the service: pipeline SimpleXGBoostPipeline gave experiment simplexgboostpipeline.
         names["ExperimentName"] = names["ExperimentName"].lower()
     return dict(names)
+
+
+def mlflow(
+    definition: PipelineDefinition, arn: str, parameters: Mapping[str, Scalar], rules: Rules, now: float
+) -> dict[str, Json]:
+    """The resolved MlflowConfig of an execution; empty when the definition has none.
+
+    Raises:
+        UsageError: a member cannot be resolved from parameters and execution variables.
+    """
+    scope = _scope(arn, parameters, rules, now)
+    try:
+        return {
+            name: as_text(resolve(value, scope))
+            for name, value in (definition.mlflow_config or {}).items()
+            if value is not None
+        }
+    except ExpressionError as error:
+        message = f"MlflowConfig: {error}"
+        raise UsageError(message) from None
+
+
+def _scope(arn: str, parameters: Mapping[str, Scalar], rules: Rules, now: float) -> StepScope:
+    identity = Identity(pipeline_of(arn), arn.removesuffix(f"/execution/{execution_id(arn)}"), arn)
+    return StepScope(Facts(identity, parameters, rules, now, {}, {}, {}), step="", now=now)

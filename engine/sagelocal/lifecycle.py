@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class StepStatus(StrEnum):
@@ -42,27 +43,41 @@ STEP_TRANSITIONS: Mapping[StepStatus, frozenset[StepStatus]] = {
     _S.EXECUTING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.STOPPING, _S.RETRYING}),
     _S.RETRYING: frozenset({_S.EXECUTING, _S.STOPPED}),
     _S.STOPPING: frozenset({_S.STOPPED, _S.FAILED, _S.SUCCEEDED}),
-    _S.STOPPED: frozenset(),
-    _S.FAILED: frozenset(),
+    # Only RetryPipelineExecution leads back.
+    _S.STOPPED: frozenset({_S.WAITING}),
+    _S.FAILED: frozenset({_S.WAITING}),
+    _S.SKIPPED: frozenset({_S.WAITING}),
     _S.SUCCEEDED: frozenset(),
-    _S.SKIPPED: frozenset(),
 }
 
 _E = ExecutionStatus
 EXECUTION_TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {
     _E.EXECUTING: frozenset({_E.SUCCEEDED, _E.FAILED, _E.COMPLETED_WITH_FAILURES, _E.STOPPING}),
     _E.STOPPING: frozenset({_E.STOPPED, _E.FAILED}),
-    _E.STOPPED: frozenset(),
-    _E.FAILED: frozenset(),
+    _E.STOPPED: frozenset({_E.EXECUTING}),
+    _E.FAILED: frozenset({_E.EXECUTING}),
     _E.SUCCEEDED: frozenset(),
     _E.COMPLETED_WITH_FAILURES: frozenset(),
 }
 
 LISTED = frozenset({_S.RETRYING, _S.EXECUTING, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.SUCCEEDED})
 """What ListPipelineExecutionSteps shows: steps that have started."""
+UNDER_WAY = frozenset({_E.EXECUTING, _E.STOPPING})
+"""Executions that have not ended."""
 ACTIVE = frozenset({_S.READY, _S.RETRYING, _S.EXECUTING, _S.STOPPING})
 """What keeps an execution going."""
-TERMINAL = frozenset(status for status, following in STEP_TRANSITIONS.items() if not following)
+RETRYABLE_EXECUTIONS = frozenset({_E.STOPPED, _E.FAILED})
+"""Executions that RetryPipelineExecution may take up again (semantics 06 §6.3)."""
+TERMINAL = frozenset({_S.STOPPED, _S.FAILED, _S.SUCCEEDED, _S.SKIPPED})
+
+
+STEP_FAILURE: Final = "Step failure: One or multiple steps failed."
+"""What SageMaker says of every failed execution (semantics 05 §5.4)."""
+
+
+def failure_reason(status: str) -> str | None:
+    """The FailureReason of an execution with this status: the same text for every failure."""
+    return STEP_FAILURE if status == ExecutionStatus.FAILED else None
 
 
 class IllegalTransitionError(Exception):

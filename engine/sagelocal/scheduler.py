@@ -26,14 +26,17 @@ from sagelocal.events import (
     Fetched,
     Finished,
     Launch,
+    ParallelismChanged,
     Resumed,
     RetryDue,
+    RetryRequested,
     Started,
     StopRequested,
     WakeAt,
 )
 from sagelocal.execution import Execution
-from sagelocal.jobs import Executor, Failed, Job, Outcome, Stopped
+from sagelocal.jobs import Executor, Failed, Job, Outcome, Stopped, Succeeded
+from sagelocal.lifecycle import ExecutionStatus
 from sagelocal.resumption import Outstanding
 from sagelocal.values import ObjectText
 
@@ -51,12 +54,12 @@ class Places:
     """
 
     def __init__(self, limit: int | None) -> None:
-        self._limit = limit
+        self.limit = limit
         self._taken = 0
 
     def take(self) -> bool:
         """Take a place, if there is one."""
-        if self._limit is not None and self._taken >= self._limit:
+        if self.limit is not None and self._taken >= self.limit:
             return False
         self._taken += 1
         return True
@@ -82,6 +85,7 @@ class Driver:
         together: what is recorded inside it counts as a whole, when it is left.
         observe: called after each turn with the names of the steps that have moved.
         outstanding: of an execution whose engine is gone, what it waits for; None: it has not begun.
+        opening: what happens first, when nothing is outstanding.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class Driver:
         together: Callable[[], AbstractContextManager[object]] = nullcontext,
         observe: Callable[[Iterable[str]], None] = lambda _names: None,
         outstanding: Outstanding | None = None,
+        opening: type[Begun | RetryRequested] = Begun,
     ) -> None:
         self._execution = execution
         self._executors = executors
@@ -106,16 +111,29 @@ class Driver:
         self._together = together
         self._observe = observe
         self._outstanding = outstanding
+        self._opening = opening
         self._inbox: Inbox = asyncio.Queue()
         self._ready: deque[Job] = deque()
         self._concluding: deque[str] = deque()
         self._forgotten: set[str] = set()
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
         self._timers: dict[str, asyncio.Task[None]] = {}
+        self._left = 0
 
     def stop(self) -> None:
         """Ask the execution to stop; a second time: without grace."""
         self._inbox.put_nowait(StopRequested(self._clock.now()))
+
+    def limit(self, max_parallel: int) -> None:
+        """Change how many jobs may run at once; fewer than run now means that no other starts for a while."""
+        self._inbox.put_nowait(ParallelismChanged(max_parallel, self._clock.now()))
+
+    def leave(self) -> None:
+        """Leave the execution as it is to another driver, once its jobs have been stopped; a second time: without grace."""
+        self._left += 1
+        self._inbox.put_nowait(
+            Resumed(self._clock.now())
+        )  # wakes us; nothing of the kind is recorded any more
 
     async def run(self) -> None:
         """Drive until nothing more can happen.
@@ -126,8 +144,12 @@ class Driver:
         try:
             async with asyncio.TaskGroup() as group:
                 self._begin(group)
-                while not self._execution.done:
-                    self._turn(await self._next_events(), group)
+                while not self._execution.done and (self._tasks or not self._left):
+                    events = await self._next_events()
+                    if self._left:
+                        self._let_end(events, group)
+                    else:
+                        self._turn(events, group)
         except BaseExceptionGroup:
             self._close_after_bug()
             raise
@@ -135,7 +157,7 @@ class Driver:
     def _begin(self, group: asyncio.TaskGroup) -> None:
         """Begin, or go on: what was running runs again, what was asked for is asked for again."""
         if self._outstanding is None:
-            self._turn([Begun(self._clock.now())], group)
+            self._turn([self._opening(self._clock.now())], group)
             return
         for job in self._outstanding.running.values():
             self._places.insist()
@@ -163,11 +185,33 @@ class Driver:
             self._spawn(job, group)
         self._observe(self._execution.moved())
 
+    def _let_end(self, events: Sequence[Event], group: asyncio.TaskGroup) -> None:
+        """Begin nothing more, stop what runs, and record only what needs no repeating."""
+        stopping = self._execution.status is ExecutionStatus.STOPPING
+        ended = [
+            event
+            for event in events
+            if isinstance(event, Finished) and (stopping or isinstance(event.outcome, Succeeded))
+        ]
+        if ended:
+            self._record(ended)
+        for event in ended:
+            # What it asks for is for whoever goes on, who finds that nobody has done it.
+            self._execution.apply(event)
+        self._observe(self._execution.moved())
+        if any(isinstance(event, Resumed) for event in events):
+            for timer in self._timers.values():
+                timer.cancel()
+            for task in self._tasks.values():
+                self._cancel(task, group)
+
     def _take(self, events: Sequence[Event], group: asyncio.TaskGroup) -> None:
         self._record(events)
         for event in events:
             if isinstance(event, Finished):
                 self._places.release()
+            if isinstance(event, ParallelismChanged):
+                self._places.limit = event.max_parallel
             for command in self._execution.apply(event):
                 self._perform(command, group)
 

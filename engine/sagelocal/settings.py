@@ -104,10 +104,27 @@ class EmrSettings(_Frozen):
     step_concurrency: int = Field(default=1, ge=1, le=256)
 
 
+class Quotas(_Frozen):
+    """What is refused with ResourceLimitExceeded when there is more of it; None: nothing is.
+
+    Attributes:
+        pipelines: of the account (500 at SageMaker, semantics 11).
+        executions: that one engine runs at the same time (20 at SageMaker).
+    """
+
+    pipelines: int | None = Field(default=None, ge=0)
+    executions: int | None = Field(default=None, ge=0)
+
+
 class Target(_Frozen):
     """Where calls to other AWS services go: ``embedded``, ``localstack`` or the URL of an endpoint."""
 
     endpoint: str = "embedded"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether our own endpoint serves them."""
+        return self.endpoint == "embedded"
 
 
 class Settings(_Frozen):
@@ -126,6 +143,7 @@ class Settings(_Frozen):
         parameters: defaults for pipeline parameters, before those of the definition.
         steps: per step name, what is special about it.
         aws: where calls that we do not serve ourselves go.
+        quotas: of the account; without them everything may be had.
         stop_grace: seconds between SIGTERM and SIGKILL (120 at SageMaker, semantics 08 §8.2).
         callback_expiry: seconds that a Callback step waits for its answer (7 days; semantics 13, U4).
         lower_case_pipeline_name: render ``Execution.PipelineName`` in lower case (semantics 13, U24).
@@ -145,6 +163,7 @@ class Settings(_Frozen):
     parameters: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
     steps: Mapping[str, StepSettings] = Field(default_factory=dict)
     aws: Target = Target()
+    quotas: Quotas = Quotas()
     stop_grace: float = Field(default=120.0, ge=0)
     callback_expiry: float = Field(default=7 * 86_400.0, gt=0)
     lower_case_pipeline_name: bool = False

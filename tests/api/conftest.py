@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import sys
@@ -28,6 +29,35 @@ def callback(name: str, outputs: dict[str, str] | None = None, **keys: Any) -> d
     declared = [{"OutputName": name, "OutputType": kind} for name, kind in (outputs or {}).items()]
     step = {"Name": name, "Type": "Callback", "SqsQueueUrl": QUEUE, "Arguments": {}}
     return step | {"OutputParameters": declared} | keys
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def _post(url: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    sent = {
+        "Authorization": "AWS4-HMAC-SHA256 Credential=local/20000101/us-east-1/sagemaker/aws4_request",
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": target,
+    } | {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        connection.request("POST", "/", body, sent)
+        response = connection.getresponse()
+        received = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, received, response.read())
+    finally:
+        connection.close()
 
 
 @dataclass(frozen=True)
@@ -60,6 +90,10 @@ class Account:
         finally:
             client.close()
 
+    async def post(self, target: str, body: bytes, **headers: str) -> Answer:
+        """Send bytes as they are, signed as little as can be."""
+        return await asyncio.to_thread(_post, self.url, target, body, headers)
+
     async def run(self, program: str) -> tuple[int, str]:
         """Run Python in a process of its own with nothing but AWS's variables; exit code and output."""
         environment = {
@@ -82,6 +116,11 @@ async def _account(tmp_path: Path) -> AsyncIterator[Account]:
     async with Engine(Settings(home=tmp_path), services=SERVICES, port=0) as engine:
         engine.callbacks.subscribe(arrived.put_nowait)
         yield Account(engine, await engine.url(), arrived)
+
+
+@pytest.fixture(name="account_of")
+def _account_of() -> Callable[[Engine, str], Account]:
+    return lambda engine, url: Account(engine, url, asyncio.Queue())
 
 
 @pytest.fixture(name="callback")

@@ -33,7 +33,6 @@ CASES: list[dict[str, Any]] = yaml.safe_load(
 LATER = {
     "cache-": "caching comes with its own issue",
     "selective-": "selective execution comes with its own issue",
-    "fail-step-not-retryable": "RetryPipelineExecution comes with its own issue",
     "foreach-": "ForEach comes with its own issue",
     "step-decorator-runs-for-real": "run for real in tests/e2e, with the SDK",
 }
@@ -153,6 +152,7 @@ class Stage:
                     self._arns.append(await engine.start(name, self.case["parameters"], max_parallel=limit))
                 views = [await engine.wait(arn) for arn in self._arns]
                 self._act_after()
+                await self._retry(views)
                 return views
         finally:
             passing.cancel()
@@ -170,6 +170,15 @@ class Stage:
             if action["do"] == "send-success":
                 try:
                     self.engine.callbacks.answer(self._tokens[action["after"]], Success({}))
+                except SagelocalError as error:
+                    self.errors.append(described(error)[0])
+
+    async def _retry(self, views: list[ExecutionView]) -> None:
+        """Retry the execution, where the case wants that."""
+        for action in self.case.get("actions", []):
+            if action["do"] == "retry-execution":
+                try:
+                    await self.engine.retry(views[0].arn)
                 except SagelocalError as error:
                     self.errors.append(described(error)[0])
 
@@ -260,6 +269,8 @@ async def test_case(case: dict[str, Any], tmp_path: Path) -> None:
     assert not stage._pending
     for view in views:
         compare(view, expected.get("each", expected))
+    if expected.get("retry_execution") == "rejected":
+        assert stage.errors == ["ConflictException"]
     if "api_errors_any" in expected:
         assert len(stage.errors) == 1
         assert stage.errors[0] in expected["api_errors_any"]

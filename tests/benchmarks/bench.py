@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.benchmarks import checks, commands, jobs, orchestration
+from tests.benchmarks import checks, commands, endpoint, jobs, orchestration, storage
 from tests.benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[], AsyncIterator[Row]]] = {
@@ -25,6 +25,8 @@ BENCHMARKS: dict[str, Callable[[], AsyncIterator[Row]]] = {
     "parallel": jobs.parallel,
     "data": jobs.data,
     "checks": checks.data_quality,
+    "listing": endpoint.listing,
+    "objects": storage.large_object,
 }
 VERDICT = {True: "[green]kept[/]", False: "[red]missed[/]", None: ""}
 

@@ -24,9 +24,9 @@ from sagelocal.events import (
     StopRequested,
     WakeAt,
 )
-from sagelocal.execution import STEP_FAILURE, Execution
+from sagelocal.execution import Execution
 from sagelocal.jobs import Failed, Job, Outcome, Stopped, Succeeded
-from sagelocal.lifecycle import ExecutionStatus, IllegalTransitionError, StepStatus
+from sagelocal.lifecycle import STEP_FAILURE, ExecutionStatus, IllegalTransitionError, StepStatus
 from sagelocal.plan import plan
 from sagelocal.state import Identity, Rules
 from sagelocal.values import ObjectText

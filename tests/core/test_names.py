@@ -68,7 +68,9 @@ def test_joining_makes_exactly_one_slash() -> None:
     assert str(S3Uri.parse("s3://bucket") / "b") == "s3://bucket/b"
 
 
-@given(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True), st.integers(1, 200), st.none() | st.just("Tuning"))
+@given(
+    st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True), st.integers(1, 200), st.none() | st.just("Tuning")
+)
 def test_names_of_tuning_jobs_are_short_and_still_told_apart(
     step: str, attempt: int, prefix: str | None
 ) -> None:

@@ -19,7 +19,8 @@ from sagelocal.plan import plan
 from sagelocal.resumption import replay
 from sagelocal.state import Identity, Rules
 from sagelocal.store.journal import Journal, Start
-from sagelocal.store.views import fresh
+from sagelocal.store.machines import fresh
+from sagelocal.store.pipelines import Pipelines
 
 MET, BROKEN, OPEN = "met", "broken", "open"
 ENDED = {"Succeeded", "Failed", "Stopped"}
@@ -250,9 +251,12 @@ def test_replaying_the_journal_gives_the_live_state_at_every_moment(
     nodes: list[Node], data: st.DataObject
 ) -> None:
     execution, _, recorded = live(nodes, data, Rules())
-    journal = Journal(open_database(":memory:"))
+    connection = open_database(":memory:")
+    journal = Journal(connection)
     text = definition(nodes)
-    start = Start(ARN, "p", journal.put_pipeline("p", "a", text, 0.0), text, 0.0, "d", {}, None, {}, Rules())
+    start = Start(
+        ARN, "p", Pipelines(connection).put("p", "a", text, 0.0), text, 0.0, "d", {}, None, {}, Rules()
+    )
     journal.begin(start)
     (kept,) = journal.starts()
     walked = fresh(kept, PARTITION)

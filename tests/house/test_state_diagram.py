@@ -13,23 +13,26 @@ from typing import TypeVar
 
 import pytest
 
-from sagelocal.lifecycle import EXECUTION_TRANSITIONS, STEP_TRANSITIONS
+from sagelocal.lifecycle import EXECUTION_TRANSITIONS, STEP_TRANSITIONS, TERMINAL, UNDER_WAY
 
 THEORY = Path(__file__).parents[2] / "engine" / "README.md"
 State = TypeVar("State", bound=StrEnum)
 
 
-def diagram(table: Mapping[State, frozenset[State]]) -> str:
+def diagram(table: Mapping[State, frozenset[State]], ends: frozenset[State]) -> str:
     """The table as a Mermaid state diagram, in the table's order; the first state is where all begins."""
     states = list(table)
     arrows = [f"    [*] --> {states[0]}"]
     for state in states:
         arrows += [f"    {state} --> {following}" for following in states if following in table[state]]
-    arrows += [f"    {state} --> [*]" for state in states if not table[state]]
+    arrows += [f"    {state} --> [*]" for state in states if state in ends]
     return "\n".join(["```mermaid", "stateDiagram-v2", *arrows, "```"])
 
 
-PICTURES = {"step": diagram(STEP_TRANSITIONS), "execution": diagram(EXECUTION_TRANSITIONS)}
+PICTURES = {
+    "step": diagram(STEP_TRANSITIONS, TERMINAL),
+    "execution": diagram(EXECUTION_TRANSITIONS, frozenset(EXECUTION_TRANSITIONS) - UNDER_WAY),
+}
 
 
 def place(name: str) -> re.Pattern[str]:

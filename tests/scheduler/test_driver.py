@@ -115,6 +115,71 @@ async def test_no_more_jobs_run_at_once_than_the_limit_allows(limit: int | None,
     assert world.execution.status is ExecutionStatus.SUCCEEDED
 
 
+class Gates:
+    """Jobs that end when they are let go."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, asyncio.Event] = {}
+
+    async def __call__(self, job: Job) -> Outcome:
+        self.running[job.step] = asyncio.Event()
+        await self.running[job.step].wait()
+        del self.running[job.step]
+        return Succeeded({})
+
+    async def has(self, *names: str) -> bool:
+        """Whether these run, and no others, when all is quiet."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return sorted(self.running) == sorted(names)
+
+
+async def test_a_limit_that_grows_starts_what_waits_for_a_place() -> None:
+    gates = Gates()
+    world = World(steps(*"ABCD"), gates, limit=1)
+    running = asyncio.create_task(world.driver.run())
+    assert await gates.has("A")
+    world.driver.limit(3)
+    assert await gates.has("A", "B", "C")
+    gates.running["B"].set()
+    assert await gates.has("A", "C", "D")
+    for each in gates.running.values():
+        each.set()
+    await running
+    assert world.execution.max_parallel == 3
+    assert replay(world.fresh(), iter(world.recorded)) == world.execution
+
+
+async def test_a_limit_that_shrinks_lets_run_what_runs() -> None:
+    gates = Gates()
+    world = World(steps(*"ABCD"), gates)
+    world.driver.limit(4)
+    running = asyncio.create_task(world.driver.run())
+    assert await gates.has(*"ABCD")
+    world.driver.limit(1)
+    assert await gates.has(*"ABCD")
+    for name in "ABCD":
+        gates.running[name].set()
+    await running
+    assert world.execution.status is ExecutionStatus.SUCCEEDED
+
+
+async def test_fewer_places_than_running_jobs_start_nothing_for_a_while() -> None:
+    gates = Gates()
+    world = World(steps(*"ABCD"), gates, limit=3)
+    running = asyncio.create_task(world.driver.run())
+    assert await gates.has("A", "B", "C")
+    world.driver.limit(1)
+    gates.running["A"].set()
+    assert await gates.has("B", "C")
+    gates.running["B"].set()
+    assert await gates.has("C")
+    gates.running["C"].set()
+    assert await gates.has("D")
+    gates.running["D"].set()
+    await running
+
+
 async def test_a_step_without_a_place_is_not_listed() -> None:
     release = asyncio.Event()
 

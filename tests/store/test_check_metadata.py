@@ -15,6 +15,7 @@ from sagelocal.jobs import Failed, Outcome, Succeeded
 from sagelocal.names import Partition
 from sagelocal.state import Rules
 from sagelocal.store.journal import Journal, Start
+from sagelocal.store.pipelines import Pipelines
 from sagelocal.store.views import StepView, Views
 from sagelocal.values import JsonObject
 
@@ -25,8 +26,9 @@ def shown(kind: str, check_type: str, outcome: Outcome) -> StepView:
     """The step as it is seen after this outcome was recorded."""
     step = {"Name": "C", "Type": kind, "CheckType": check_type, "Arguments": {}}
     definition = json.dumps({"Version": "2020-12-01", "Steps": [step]})
-    journal = Journal(open_database(":memory:"))
-    version = journal.put_pipeline("p", PARTITION.pipeline("p"), definition, 0.0)
+    connection = open_database(":memory:")
+    journal = Journal(connection)
+    version = Pipelines(connection).put("p", PARTITION.pipeline("p"), definition, 0.0)
     arn = PARTITION.execution("p", "abcdefghijkl")
     journal.begin(Start(arn, "p", version, definition, 0.0, "d", {}, None, {}, Rules()))
     journal.append(arn, [Begun(1.0), Started("C", 2.0), Finished("C", outcome, 3.0)])

@@ -10,11 +10,12 @@ import pytest
 
 from sagelocal.database import MIGRATIONS, open_database, transaction
 from sagelocal.errors import MachineError, NotFoundError
-from sagelocal.events import Begun, Event, Fetched, Finished, Started, StopRequested
+from sagelocal.events import Begun, Event, Fetched, Finished, ParallelismChanged, Started, StopRequested
 from sagelocal.jobs import Failed, Stopped, Succeeded
 from sagelocal.names import Partition
 from sagelocal.state import Rules
 from sagelocal.store.journal import Journal, Start
+from sagelocal.store.pipelines import Pipelines
 from sagelocal.store.views import Views
 from sagelocal.values import ObjectText
 
@@ -25,23 +26,28 @@ EVENTS: list[Event] = [
     Fetched("A", ObjectText("s3://bucket/k", None, "there is none"), 1.5),
     Started("A", 2.0),
     StopRequested(2.5),
+    ParallelismChanged(3, 2.6),
     Finished("A", Succeeded({"x": [1, {"ü": None}]}, {"F": ObjectText("s3://bucket/f", "{}")}), 3.0),
     Finished("A", Failed("why", "AlgorithmError", {"y": True}), 3.0),
     Finished("A", Stopped({"z": 1.5}), 3.0),
 ]
 
 
+def opened(path: Path | str = ":memory:") -> Journal:
+    """A journal beside a pipeline."""
+    connection = open_database(path)
+    Pipelines(connection).put("p", PARTITION.pipeline("p"), DEFINITION, 0.0)
+    return Journal(connection)
+
+
 def begin(journal: Journal, identity: str = "abcdefghijkl", created: float = 0.0) -> str:
-    version = journal.put_pipeline("p", PARTITION.pipeline("p"), DEFINITION, created)
     arn = PARTITION.execution("p", identity)
-    journal.begin(
-        Start(arn, "p", version, DEFINITION, created, "d", {"P": 1.0}, 2, {"TrialName": "t"}, Rules())
-    )
+    journal.begin(Start(arn, "p", 1, DEFINITION, created, "d", {"P": 1.0}, 2, {"TrialName": "t"}, Rules()))
     return arn
 
 
 def test_every_event_is_read_as_it_was_written(tmp_path: Path) -> None:
-    journal = Journal(open_database(tmp_path / "state.db"))
+    journal = opened(tmp_path / "state.db")
     arn = begin(journal)
     for event in EVENTS:
         journal.append(arn, [event])
@@ -49,21 +55,15 @@ def test_every_event_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_start_is_read_as_it_was_written() -> None:
-    journal = Journal(open_database(":memory:"))
+    journal = opened()
     begin(journal)
     (start,) = journal.starts()
     assert (start.parameters, start.max_parallel, start.experiment) == ({"P": 1.0}, 2, {"TrialName": "t"})
     assert start.definition == DEFINITION
 
 
-def test_a_new_definition_is_a_new_version_and_the_same_is_not() -> None:
-    journal = Journal(open_database(":memory:"))
-    assert [journal.put_pipeline("p", "arn", text, 0.0) for text in ("a", "a", "b")] == [1, 1, 2]
-    assert journal.definition("p") == (2, "b")
-
-
 def test_several_events_are_recorded_together_or_not_at_all() -> None:
-    journal = Journal(open_database(":memory:"))
+    journal = opened()
     arn = begin(journal)
     journal.append(arn, [Begun(1.0)])
     with pytest.raises(TypeError):
@@ -73,6 +73,7 @@ def test_several_events_are_recorded_together_or_not_at_all() -> None:
 
 def test_a_full_disk_is_told_with_a_way_out_and_loses_nothing(tmp_path: Path) -> None:
     connection = open_database(tmp_path / "state.db")
+    Pipelines(connection).put("p", PARTITION.pipeline("p"), DEFINITION, 0.0)
     journal = Journal(connection)
     arn = begin(journal)
     journal.append(arn, [Begun(1.0)])
@@ -108,7 +109,9 @@ def test_an_interrupted_transaction_leaves_no_trace(tmp_path: Path) -> None:
 
     def interrupted() -> None:
         with transaction(connection):
-            connection.execute("INSERT INTO pipelines VALUES ('p', 'a', 0.0, 0.0)")
+            connection.execute(
+                "INSERT INTO pipelines (name, arn, created, updated) VALUES ('p', 'a', 0.0, 0.0)"
+            )
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -117,7 +120,7 @@ def test_an_interrupted_transaction_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def test_readers_see_a_running_writer(tmp_path: Path) -> None:
-    journal = Journal(open_database(tmp_path / "state.db"))
+    journal = opened(tmp_path / "state.db")
     arn = begin(journal)
     reader = sqlite3.connect(tmp_path / "state.db")
     journal.append(arn, [Begun(1.0)])
@@ -130,7 +133,7 @@ def views(journal: Journal) -> Views:
 
 
 def test_executions_are_found_by_id_beginning_arn_and_latest() -> None:
-    journal = Journal(open_database(":memory:"))
+    journal = opened()
     first, second = begin(journal, "aaaaaaaaaaaa", 1.0), begin(journal, "abbbbbbbbbbb", 2.0)
     assert [view.arn for view in views(journal).executions()] == [second, first]
     for name in ("aaaaaaaaaaaa", "aa", first):
@@ -140,7 +143,7 @@ def test_executions_are_found_by_id_beginning_arn_and_latest() -> None:
 
 @pytest.mark.parametrize(("name", "told"), [("a", "several executions"), ("zz", "No execution 'zz'")])
 def test_a_name_that_means_none_or_several_is_refused(name: str, told: str) -> None:
-    journal = Journal(open_database(":memory:"))
+    journal = opened()
     begin(journal, "aaaaaaaaaaaa")
     begin(journal, "abbbbbbbbbbb")
     with pytest.raises(NotFoundError, match=told):
@@ -153,7 +156,7 @@ def test_an_empty_state_says_how_to_begin() -> None:
 
 
 def test_a_view_tells_what_the_journal_tells() -> None:
-    journal = Journal(open_database(":memory:"))
+    journal = opened()
     arn = begin(journal)
     journal.append(arn, [Begun(1.0), Started("A", 2.0), Finished("A", Failed("why", "ClientError"), 3.0)])
     view = views(journal).execution(arn)

@@ -6,7 +6,18 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sagelocal.events import Begun, Event, Fetched, Finished, Resumed, RetryDue, Started, StopRequested
+from sagelocal.events import (
+    Begun,
+    Event,
+    Fetched,
+    Finished,
+    ParallelismChanged,
+    Resumed,
+    RetryDue,
+    RetryRequested,
+    Started,
+    StopRequested,
+)
 from sagelocal.jobs import Failed, Outcome, Stopped, Succeeded
 from sagelocal.values import ObjectText
 
@@ -35,7 +46,9 @@ def _body(event: Event) -> dict[str, Any]:
             return {"step": step, "file": _file(file)}
         case Finished(step, outcome):
             return {"step": step, "outcome": _outcome(outcome)}
-        case Begun() | Resumed() | StopRequested():
+        case ParallelismChanged(max_parallel):
+            return {"max_parallel": max_parallel}
+        case Begun() | Resumed() | RetryRequested() | StopRequested():
             return {}
 
 
@@ -71,7 +84,9 @@ def _read_outcome(body: dict[str, Any]) -> Outcome:
 _DECODERS: Mapping[str, Callable[[float, dict[str, Any]], Event]] = {
     "Begun": lambda at, _body: Begun(at),
     "Resumed": lambda at, _body: Resumed(at),
+    "RetryRequested": lambda at, _body: RetryRequested(at),
     "StopRequested": lambda at, _body: StopRequested(at),
+    "ParallelismChanged": lambda at, body: ParallelismChanged(body["max_parallel"], at),
     "RetryDue": lambda at, body: RetryDue(body["step"], at),
     "Started": lambda at, body: Started(body["step"], at),
     "Fetched": lambda at, body: Fetched(body["step"], ObjectText(**body["file"]), at),

@@ -1,4 +1,4 @@
-"""The one truth: pipelines, executions, and every event in its order."""
+"""The one truth: executions, and every event in its order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sagelocal.database import explained, transaction
 from sagelocal.events import Event
@@ -27,12 +27,14 @@ class Start:
         version: of the pipeline's definition.
         definition: that version's text.
         created: seconds since the epoch.
-        display_name: PipelineExecutionDisplayName.
+        display_name: PipelineExecutionDisplayName, as it is now.
         parameters: every parameter's value, typed.
         max_parallel: MaxParallelExecutionSteps; None: no limit.
         experiment: the resolved PipelineExperimentConfig.
         rules: choices that SageMaker does not document.
         origin: what whoever started it would need to know to go on with it.
+        description: PipelineExecutionDescription, as it is now; None where nobody gave one.
+        mlflow: the resolved MlflowConfig.
     """
 
     arn: str
@@ -46,6 +48,30 @@ class Start:
     experiment: Mapping[str, Json]
     rules: Rules
     origin: Mapping[str, str] = field(default_factory=dict)
+    description: str | None = None
+    mlflow: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is known of an execution without reading its events.
+
+    Attributes:
+        arn, pipeline, version, created, display_name, description: as `Start` has them.
+        modified: when display name or description were changed, in seconds since the epoch; None: never.
+        events: the number of its last event; 0 before the first.
+        ended: the status that the execution has after that event, where that has been noted.
+    """
+
+    arn: str
+    pipeline: str
+    version: int
+    created: float
+    display_name: str
+    description: str | None
+    modified: float | None
+    events: int
+    ended: str | None
 
 
 @dataclass(slots=True)
@@ -63,50 +89,6 @@ class Journal:
         self._connection = connection
         self._places: dict[str, _Place] = {}
 
-    def put_pipeline(self, name: str, arn: str, definition: str, now: float) -> int:
-        """Keep a definition; its version grows only when the text has changed.
-
-        Returns:
-            The version number, from 1.
-        """
-        with transaction(self._connection) as connection:
-            connection.execute(
-                "INSERT INTO pipelines VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET updated = excluded.updated",
-                (name, arn, now, now),
-            )
-            latest = self._latest(name)
-            if latest and latest[1] == definition:
-                return latest[0]
-            version = latest[0] + 1 if latest else 1
-            connection.execute(
-                "INSERT INTO pipeline_versions VALUES (?, ?, ?, ?)", (name, version, now, definition)
-            )
-            return version
-
-    def pipelines(self) -> list[str]:
-        """Names of all pipelines."""
-        with explained("state.db"):
-            return [name for (name,) in self._connection.execute("SELECT name FROM pipelines ORDER BY name")]
-
-    def pipeline_records(self) -> list[tuple[str, str, float, float, float | None]]:
-        """Of all pipelines, by name: name, ARN, when created, when given its latest definition, when last started."""
-        query = (
-            "SELECT p.name, p.arn, p.created, p.updated, max(e.created) FROM pipelines p "
-            "LEFT JOIN executions e ON e.pipeline = p.name GROUP BY p.name ORDER BY p.name"
-        )
-        with explained("state.db"):
-            return self._connection.execute(query).fetchall()
-
-    def definition(self, pipeline: str) -> tuple[int, str] | None:
-        """Number and text of a pipeline's latest version; None when there is no such pipeline."""
-        with explained("state.db"):
-            return self._latest(pipeline)
-
-    def _latest(self, pipeline: str) -> tuple[int, str] | None:
-        query = "SELECT version, definition FROM pipeline_versions WHERE pipeline = ? ORDER BY version DESC LIMIT 1"
-        row: tuple[int, str] | None = self._connection.execute(query, (pipeline,)).fetchone()
-        return row
-
     def begin(self, start: Start) -> None:
         """Write an execution's first line."""
         facts = {
@@ -116,6 +98,7 @@ class Journal:
             "experiment": start.experiment,
             "rules": asdict(start.rules),
             "origin": start.origin,
+            "mlflow": start.mlflow,
         }
         row = (
             start.arn,
@@ -124,10 +107,12 @@ class Journal:
             start.version,
             start.created,
             json.dumps(facts),
+            start.description,
         )
         with transaction(self._connection) as connection:
             connection.execute(
-                "INSERT INTO executions (arn, id, pipeline, version, created, start) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO executions (arn, id, pipeline, version, created, start, description) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
 
@@ -147,6 +132,10 @@ class Journal:
             connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
         place.next += len(rows)
 
+    def close(self, execution: str) -> None:
+        """Another may append to the execution from here on."""
+        self._places.pop(execution, None)
+
     def _place(self, execution: str) -> _Place:
         query = (
             "SELECT number, (SELECT coalesce(max(seq), 0) FROM events WHERE execution = number) "
@@ -155,37 +144,82 @@ class Journal:
         number, last = self._connection.execute(query, (execution,)).fetchone()
         return _Place(number, last + 1)
 
-    def events(self, execution: str) -> Iterator[Event]:
-        """What was recorded, in its order."""
+    def rename(self, execution: str, display_name: str | None, description: str | None, now: float) -> None:
+        """Change what an execution is called; what is None stays as it is."""
+        with transaction(self._connection) as connection:
+            connection.execute(
+                "UPDATE executions SET display_name = coalesce(?, display_name), "
+                "description = coalesce(?, description), modified = ? WHERE arn = ?",
+                (display_name, description, now, execution),
+            )
+
+    def note_end(self, execution: str, status: str, event: int) -> None:
+        """Note the status that the events up to this one have led to, so that lists need not read them again."""
+        with transaction(self._connection) as connection:
+            connection.execute(
+                "UPDATE executions SET end_status = ?, end_event = ? WHERE arn = ?",
+                (status, event, execution),
+            )
+
+    def events(self, execution: str, after: int = 0) -> Iterator[Event]:
+        """What was recorded, in its order; of that only what follows the event of this number."""
         query = (
             "SELECT kind, at, body FROM events "
-            "WHERE execution = (SELECT number FROM executions WHERE arn = ?) ORDER BY seq"
+            "WHERE execution = (SELECT number FROM executions WHERE arn = ?) AND seq > ? ORDER BY seq"
         )
         with explained("state.db"):
-            for kind, at, body in self._connection.execute(query, (execution,)):
+            for kind, at, body in self._connection.execute(query, (execution, after)):
                 yield decode(kind, at, body)
+
+    def outlines(self, pipeline: str | None = None) -> list[Outline]:
+        """All executions, oldest first; of one pipeline when named."""
+        where, values = ("WHERE e.pipeline = ?", (pipeline,)) if pipeline else ("", ())
+        return self._outlines(f"{_OUTLINES} {where} ORDER BY e.created, e.number", values)
+
+    def outline(self, execution: str) -> Outline | None:
+        """One execution by its ARN; None when there is none."""
+        found = self._outlines(f"{_OUTLINES} WHERE e.arn = ?", (execution,))
+        return found[0] if found else None
+
+    def _outlines(self, query: str, values: tuple[Any, ...]) -> list[Outline]:
+        with explained("state.db"):
+            return [Outline(*row) for row in self._connection.execute(query, values)]
 
     def starts(self, pipeline: str | None = None) -> list[Start]:
         """All executions, newest first; of one pipeline when named."""
         where, values = ("WHERE e.pipeline = ?", (pipeline,)) if pipeline else ("", ())
-        return self._select(f"{where} ORDER BY e.created DESC, e.rowid DESC", values)
+        return self._select(f"{where} ORDER BY e.created DESC, e.number DESC", values)
+
+    def start(self, execution: str) -> Start:
+        """One execution that exists, by its ARN."""
+        [start] = self._select("WHERE e.arn = ?", (execution,))
+        return start
 
     def find(self, identity: str) -> list[Start]:
         """Executions by ARN, id or the beginning of an id."""
         values = (identity, identity.replace("%", "") + "%")
-        return self._select("WHERE e.arn = ? OR e.id LIKE ? ORDER BY e.created DESC, e.rowid DESC", values)
+        return self._select("WHERE e.arn = ? OR e.id LIKE ? ORDER BY e.created DESC, e.number DESC", values)
 
     def _select(self, tail: str, values: tuple[Any, ...]) -> list[Start]:
-        query = (
-            "SELECT e.arn, e.pipeline, e.version, v.definition, e.created, e.start FROM executions e "  # noqa: S608  # the tails are ours
-            f"JOIN pipeline_versions v ON v.pipeline = e.pipeline AND v.version = e.version {tail}"
-        )
         with explained("state.db"):
-            return [_start(row) for row in self._connection.execute(query, values)]
+            return [_start(row) for row in self._connection.execute(f"{_STARTS} {tail}", values)]
 
 
-def _start(row: tuple[str, str, int, str, float, str]) -> Start:
-    arn, pipeline, version, definition, created, text = row
+_NUMBER: Final = "(SELECT coalesce(max(seq), 0) FROM events WHERE execution = e.number)"
+_NAME: Final = "coalesce(e.display_name, json_extract(e.start, '$.display_name'))"
+_OUTLINES: Final = (
+    f"SELECT e.arn, e.pipeline, e.version, e.created, {_NAME}, e.description, e.modified, {_NUMBER}, "  # noqa: S608 - constants only
+    f"CASE WHEN e.end_event = {_NUMBER} THEN e.end_status END FROM executions e"
+)
+_STARTS: Final = (
+    f"SELECT e.arn, e.pipeline, e.version, v.definition, e.created, {_NAME}, e.description, e.start FROM executions e "  # noqa: S608 - constants only
+    "JOIN pipeline_versions v ON v.pipeline = e.pipeline AND v.version = e.version"
+)
+
+
+def _start(row: tuple[str, str, int, str, float, str, str | None, str]) -> Start:
+    arn, pipeline, version, definition, created, display_name, description, text = row
     facts = json.loads(text)
     rules = Rules(**facts.pop("rules"))
+    facts |= {"display_name": display_name, "description": description}
     return Start(arn, pipeline, version, definition, created, rules=rules, **facts)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from sagelocal.definition import parse
 from sagelocal.definition.steps import StepType
 from sagelocal.errors import NotFoundError
 from sagelocal.execution import Execution
 from sagelocal.expressions import render
-from sagelocal.lifecycle import StepStatus
+from sagelocal.lifecycle import UNDER_WAY, StepStatus
 from sagelocal.names import Partition, callback_token, execution_id
 from sagelocal.nearest import did_you_mean
-from sagelocal.plan import plan
 from sagelocal.resumption import replay
-from sagelocal.state import Identity, StepState
+from sagelocal.state import StepState
 from sagelocal.store.journal import Journal, Start
+from sagelocal.store.machines import Machines, fresh
 from sagelocal.values import JsonObject, Scalar
 
 _METADATA: Mapping[StepType, tuple[str, str]] = {
@@ -70,17 +69,6 @@ _LONGEST_VALUE = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineView:
-    """One pipeline as ListPipelines lists it; moments are seconds since the epoch, `last_started` None before any run."""
-
-    name: str
-    arn: str
-    created: float
-    updated: float
-    last_started: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class StepView:
     """One step as ListPipelineExecutionSteps lists it, with what was given to it and what it gave.
 
@@ -94,6 +82,7 @@ class StepView:
         properties: the Describe answer.
         where: what runs it, in words; empty when nothing does.
         outcome_of_condition: what a Condition step decided.
+        execution: the ARN of the execution that the step belongs to.
     """
 
     name: str
@@ -110,6 +99,7 @@ class StepView:
     display_name: str | None
     description: str | None
     outcome_of_condition: bool | None
+    execution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +144,9 @@ class Views:
     Args:
         where: says, for an execution's ARN and a step, what runs the step.
         driven: whether some engine drives the execution of that ARN.
+
+    Attributes:
+        machines: the executions themselves, for whoever wants only a part of a view.
     """
 
     def __init__(
@@ -163,14 +156,11 @@ class Views:
         where: Where,
         driven: Callable[[str], bool] = lambda _execution: True,
     ) -> None:
+        self.machines = Machines(journal, partition)
         self._journal = journal
         self._partition = partition
         self._where = where
         self._driven = driven
-
-    def pipelines(self) -> list[PipelineView]:
-        """All pipelines, by name."""
-        return [PipelineView(*row) for row in self._journal.pipeline_records()]
 
     def executions(self, pipeline: str | None = None) -> list[ExecutionView]:
         """All executions, newest first; of one pipeline when named."""
@@ -190,6 +180,16 @@ class Views:
             raise NotFoundError(self._not_found(name, found))
         return self._fold((exact or found)[0])
 
+    def interrupted(self) -> list[str]:
+        """The ARNs of all executions that have not ended and that no engine drives any more, oldest first."""
+        return [
+            outline.arn
+            for outline in self._journal.outlines()
+            if outline.ended is None
+            and not self._driven(outline.arn)
+            and self.machines.status(outline) in UNDER_WAY
+        ]
+
     def _not_found(self, name: str, found: list[Start]) -> str:
         ids = [execution_id(start.arn) for start in found]
         if ids:
@@ -205,12 +205,6 @@ class Views:
         return replace(view(start, execution, self._where), interrupted=interrupted)
 
 
-def fresh(start: Start, partition: Partition) -> Execution:
-    """The execution as it was before its first event."""
-    identity = Identity(start.pipeline, partition.pipeline(start.pipeline), start.arn)
-    return Execution(identity, plan(parse(start.definition)), start.parameters, start.rules, start.experiment)
-
-
 def view(start: Start, execution: Execution, where: Where) -> ExecutionView:
     """The whole execution, as doors read it."""
     return ExecutionView(
@@ -223,7 +217,7 @@ def view(start: Start, execution: Execution, where: Where) -> ExecutionView:
         started=execution.started or start.created,
         ended=execution.ended,
         parameters=start.parameters,
-        max_parallel=start.max_parallel,
+        max_parallel=execution.max_parallel or start.max_parallel,
         steps=tuple(step_views(execution, where)),
         planned=tuple(execution.plan.steps),
         definition=start.definition,
@@ -255,6 +249,7 @@ def step_view(execution: Execution, name: str, where: Where) -> StepView:
         display_name=step.display_name,
         description=step.description,
         outcome_of_condition=state.decision,
+        execution=execution.identity.arn,
     )
 
 
