@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import importlib.util
 import json
 import re
 import sys
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from sagelocal.errors import DefinitionError, Problem, UsageError
 from sagelocal.nearest import did_you_mean
 
 _PYTHON = re.compile(r"(?P<module>.+\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?::(?P<name>[A-Za-z_]\w*))?")
 _GENERIC = {"definition", "pipeline", "pipeline_definition", "pipeline-definition", "index", "main"}
-_USUAL_NAMES = ("pipeline", "get_pipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +32,35 @@ class Source:
     label: str
 
 
-def load(source: str) -> Source:
-    """Read a definition from a JSON file, ``-``, or ``module_or_file.py[:name]``.
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Python that builds a pipeline of the SageMaker SDK (`sagelocal.sdk.building`).
 
-    In Python, `name` is a pipeline of the SageMaker SDK or a function without arguments that returns one; without a
-    name, ``pipeline`` or ``get_pipeline``.
+    Attributes:
+        module: a file, or the dotted name of a module.
+        name: of the pipeline in it, or of a function that returns one; None: the usual ones.
+        folder: where the file lies, or the working folder when only the import system would know.
+    """
+
+    module: str
+    name: str | None
+    folder: Path
+
+    @property
+    def label(self) -> str:
+        """What to call the source in messages."""
+        return f"{self.module}:{self.name}" if self.name else self.module
+
+
+def find(source: str) -> Source | Code:
+    """Read a definition from a JSON file or ``-``, or find the Python of ``module_or_file.py[:name]``.
 
     Raises:
-        UsageError: there is no such file or object, or the Python code fails.
+        UsageError: there is no such file.
         DefinitionError: the text is not JSON; the problem shows the line.
     """
     if source == "-":
-        return Source(_json(sys.stdin.read(), "standard input"), "pipeline", Path.cwd(), "standard input")
+        return given(sys.stdin.read(), "pipeline", Path.cwd(), "standard input")
     path = Path(source)
     python = _PYTHON.fullmatch(source)
     if path.suffix != ".py" and (path.exists() or not python or path.suffix in {".json", ".yaml", ".yml"}):
@@ -58,7 +68,29 @@ def load(source: str) -> Source:
     if not python:
         message = f"{source}: no such file"
         raise UsageError(message)
-    return _from_python(python["module"], python["name"])
+    return Code(python["module"], python["name"], _folder(python["module"]))
+
+
+def given(text: str, name: str, folder: Path, label: str) -> Source:
+    """A source whose text is there already.
+
+    Raises:
+        DefinitionError: it is not JSON; the problem shows the line.
+    """
+    return Source(_json(text, label), _legal(name), folder, label)
+
+
+def _folder(module: str) -> Path:
+    if module.endswith(".py"):
+        path = Path(module).absolute()
+        if not path.is_file():
+            raise UsageError(_missing(Path(module)))
+        return path.parent
+    # Without an import, which is for whoever builds the pipeline.
+    place = Path.cwd().joinpath(*module.split("."))
+    if (place / "__init__.py").exists():
+        return place
+    return place.parent if place.with_suffix(".py").exists() else Path.cwd()
 
 
 def _from_json(path: Path) -> Source:
@@ -77,7 +109,7 @@ def _from_json(path: Path) -> Source:
         raise UsageError(message) from None
     folder = path.absolute().parent
     name = folder.name if path.stem.lower() in _GENERIC else path.stem
-    return Source(_json(text, str(path)), _legal(name), folder, str(path))
+    return given(text, name, folder, str(path))
 
 
 def _missing(path: Path) -> str:
@@ -120,95 +152,3 @@ def code_frame(text: str, line: int, column: int) -> str:
         if number == line:
             frame.append(f"{'':>5} | {' ' * (column - 1 - start)}^")
     return "\n".join(frame)
-
-
-def _from_python(module: str, name: str | None) -> Source:
-    label = f"{module}:{name}" if name else module
-    # What the author's code prints must not mix with our own output, which may be one JSON document.
-    with contextlib.redirect_stdout(sys.stderr), _told(label):
-        loaded = _import(module)
-        pipeline = _pipeline(loaded, name, label)
-        text = str(pipeline.definition())
-    folder = Path(loaded.__file__).absolute().parent if loaded.__file__ else Path.cwd()
-    return Source(
-        _json(text, label), _legal(str(getattr(pipeline, "name", None) or loaded.__name__)), folder, label
-    )
-
-
-@contextlib.contextmanager
-def _told(label: str) -> Any:
-    """Make what the author's code raises a UsageError that says where."""
-    try:
-        yield
-    except UsageError:
-        raise
-    # The code is the author's: whatever it raises, SystemExit included, is theirs to know.
-    except (Exception, SystemExit) as error:
-        raise UsageError(_explain(error, label)) from error
-
-
-def _explain(error: BaseException, label: str) -> str:
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == "sagemaker":
-        return (
-            f"{label}: needs the SageMaker SDK, which is not installed beside sagelocal: install it"
-            " (pip install sagemaker), or save what `.definition()` returns as JSON and give that file"
-        )
-    what = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
-    if type(error).__module__.startswith("botocore") or "AWS configuration" in what:
-        return (
-            f"{label}: building the pipeline calls AWS ({what}): set a default bucket, role and region on its session,"
-            " or save what `.definition()` returns as JSON and give that file"
-        )
-    foreign = ("importlib", "site-packages")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    own = [frame for frame in frames if not any(name in frame.filename for name in foreign)]
-    return f"{label}: building the pipeline failed: {what}" + (
-        f"\n  {own[-1].filename}:{own[-1].lineno}: {own[-1].line}" if own else ""
-    )
-
-
-def _import(module: str) -> ModuleType:
-    """The module of that dotted name, or in that file."""
-    if not module.endswith(".py"):
-        sys.path.insert(0, str(Path.cwd()))
-        if importlib.util.find_spec(module.partition(".")[0]) is None:
-            message = f"{module}: is neither a file nor a Python module that can be found from here"
-            raise UsageError(message)
-        return importlib.import_module(module)
-    path = Path(module).absolute()
-    if not path.is_file():
-        raise UsageError(_missing(Path(module)))
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None, "a path that ends in .py has a loader"
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    # As `import` does: dataclasses and pickles of the module look for it there.
-    sys.modules[spec.name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-def _pipeline(module: ModuleType, name: str | None, label: str) -> Any:
-    """The object with a ``definition()``, called for when it is a function."""
-    names = (name,) if name else _USUAL_NAMES
-    found = next((value for known in names if (value := getattr(module, known, None)) is not None), None)
-    if found is None:
-        raise UsageError(_nothing(module, name, label))
-    pipeline = found() if callable(found) and not _is_pipeline(found) else found
-    if not _is_pipeline(pipeline):
-        message = f"{label}: gives {type(pipeline).__name__}, not a pipeline: it has no definition() to call"
-        raise UsageError(message)
-    return pipeline
-
-
-def _is_pipeline(value: object) -> bool:
-    return not isinstance(value, type) and callable(getattr(value, "definition", None))
-
-
-def _nothing(module: ModuleType, name: str | None, label: str) -> str:
-    pipelines = [key for key, value in vars(module).items() if _is_pipeline(value)]
-    if name is None:
-        listed = f"; it has {', '.join(pipelines)}: add one as {label}:{pipelines[0]}" if pipelines else ""
-        return f"{label}: has neither a `pipeline` nor a function `get_pipeline`{listed}"
-    return f"{label}: there is no {name!r}{did_you_mean(name, pipelines or vars(module))}"

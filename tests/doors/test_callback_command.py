@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -171,7 +172,7 @@ def test_a_port_that_is_taken_is_said_before_anything_runs(sagelocal: Any, write
         port = taken.getsockname()[1]
         said = sagelocal("run", write(callback("Ask")), "--port", str(port))
     assert (said.code, said.out) == (2, "")
-    assert f"port {port} of 127.0.0.1 cannot be used" in said.err
+    assert f"port {port} of 127.0.0.1 is taken by process {os.getpid()} (" in said.err
     assert sagelocal("list", "--json").json == []
 
 

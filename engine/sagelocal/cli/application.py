@@ -11,7 +11,11 @@ import typer
 COMMANDS = {
     "check": "sagelocal.cli.check",
     "run": "sagelocal.cli.run",
+    "exec": "sagelocal.cli.exec",
+    "serve": "sagelocal.cli.serve",
+    "stop": "sagelocal.cli.stop",
     "resume": "sagelocal.cli.resume",
+    "retry": "sagelocal.cli.resume",
     "graph": "sagelocal.cli.graph",
     "list": "sagelocal.cli.past",
     "show": "sagelocal.cli.past",
@@ -25,9 +29,15 @@ _PANELS = {
     "check": "Definitions",
     "graph": "Definitions",
     "run": "Executions",
+    "exec": "Executions",
+    "serve": "Executions",
+    "stop": "Executions",
     "resume": "Executions",
+    "retry": "Executions",
     "callback": "Executions",
 }
+_SETTINGS = {"exec": {"allow_interspersed_args": False}}
+"""Of click, per command: what follows CMD is CMD's, also without ``--``."""
 
 
 def call(arguments: Sequence[str]) -> int:
@@ -66,7 +76,7 @@ def application(names: Sequence[str]) -> typer.Typer:
         if isinstance(function, typer.Typer):
             app.add_typer(function, name=name, rich_help_panel=panel)
         else:
-            app.command(name, rich_help_panel=panel)(function)
+            app.command(name, rich_help_panel=panel, context_settings=_SETTINGS.get(name))(function)
     return app
 
 

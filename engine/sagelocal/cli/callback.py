@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 
 from sagelocal.cli.configuration import settings_of
-from sagelocal.cli.neighbour import ask
+from sagelocal.cli.neighbour import ask, ask_all
 from sagelocal.cli.options import AsJson, Config, Home
 from sagelocal.cli.output import moment, say, say_json
 from sagelocal.clock import iso
@@ -23,7 +24,8 @@ Token = Annotated[str, typer.Argument(metavar="TOKEN", help="The step's token, f
 @callback.command("list")
 def list_(config: Config = None, home: Home = None, as_json: AsJson = False) -> None:
     """List the Callback steps that wait for an answer, longest first."""
-    found = ask(settings_of(config, home).home, "Sagelocal.ListAwaitedCallbacks", {})["Callbacks"]
+    answers = ask_all(settings_of(config, home).home, "Sagelocal.ListAwaitedCallbacks", {})
+    found = sorted((each for answer in answers for each in answer["Callbacks"]), key=itemgetter("Since"))
     if as_json:
         say_json([_document(each) for each in found])
         return

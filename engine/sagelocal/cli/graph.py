@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sagelocal.cli.checking import checked
+from sagelocal.cli.checking import looked_at
 from sagelocal.cli.configuration import settings_of
 from sagelocal.cli.options import Config, Home, Source
 from sagelocal.graph import FORMATS
@@ -47,7 +47,7 @@ def graph(
     - `sagelocal graph pipeline.json --format dot | dot -Tsvg > graph.svg`
     - `sagelocal graph pipeline.json --execution latest`
     """
-    found = checked(source)
+    found = looked_at(source, config)
     statuses: Mapping[str, str] | None = None
     if execution:
         # The engine is needed only here, and costs more time than the rest of this command.

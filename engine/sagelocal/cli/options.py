@@ -46,3 +46,4 @@ Port = Annotated[
     int | None,
     typer.Option(metavar="N", min=0, max=65535, help="Where S3, SQS, Lambda and SageMaker answer; 0: any."),
 ]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Do not tell how executions go.")]

@@ -40,6 +40,11 @@ def say_json(value: Json) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
+def flush() -> None:
+    """Let whoever reads standard output through a pipe have it now."""
+    sys.stdout.flush()
+
+
 def plain(text: str) -> str:
     """The text without colours and all else that would make a terminal do something; a job may print anything."""
     return _CONTROL.sub("\ufffd", _ESCAPE.sub("", text))

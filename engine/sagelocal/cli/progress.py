@@ -55,11 +55,12 @@ def shown(console: Console, types: Mapping[str, str]) -> Iterator[Progress]:
 
 
 class Lines:
-    """One plain line for each change of a step's status, with the time since the start."""
+    """One plain line for each change of a step's status, with the time since the start; `prefix` begins each."""
 
-    def __init__(self, console: Console, started: float) -> None:
+    def __init__(self, console: Console, started: float, prefix: str = "") -> None:
         self._console = console
         self._started = started
+        self._prefix = prefix
         self._known: dict[str, tuple[str, int]] = {}
 
     def change(self, view: StepView | ExecutionView) -> None:
@@ -82,7 +83,7 @@ class Lines:
         """Logs stay in their files: they would bury the changes."""
 
     def note(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._console.print(self._prefix + text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 class Board:

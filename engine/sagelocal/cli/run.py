@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from sagelocal.api import SERVICES
-from sagelocal.cli.checking import Checked, checked
+from sagelocal.cli.checking import Checked, built, checked
 from sagelocal.cli.configuration import settings_of
 from sagelocal.cli.options import AsJson, Config, Home, Port, RuntimeOption, Source, StubsOption
 from sagelocal.cli.origin import Origin, origin
 from sagelocal.cli.parameters import given
 from sagelocal.cli.watching import watch
 from sagelocal.engine import Engine, load_stubs
+from sagelocal.source import find
 from sagelocal.values import Scalar
 
 
@@ -80,14 +81,15 @@ def run(
     - `sagelocal run pipeline.json --runtime stub --stubs stubs.yaml`
     - `sagelocal run pipeline.py:get_pipeline --json > result.json`
     """
-    found = checked(source)
-    settings = settings_of(config, home, found.source.folder, runtime=runtime)
+    found = find(source)
+    settings = settings_of(config, home, found.folder, runtime=runtime)
+    definition = checked(found, lambda code: built(code, settings, port))
     wish = _Wish(
-        found,
-        name or found.source.name,
+        definition,
+        name or definition.source.name,
         given(parameter or [], parameters),
         max_parallel,
-        origin(found.source.folder, config, runtime, stubs),
+        origin(found.folder, config, runtime, stubs),
     )
     engine = Engine(settings, stubs=load_stubs(stubs) if stubs else None, services=SERVICES, port=port)
     raise watch(engine, wish.begin, as_json=as_json)

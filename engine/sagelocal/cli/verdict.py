@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from sagelocal.cli.checking import checked
+from pathlib import Path
+
+from sagelocal.cli.checking import looked_at
 from sagelocal.cli.faults import say_problems
 from sagelocal.cli.output import counted, say, say_json
 from sagelocal.errors import DefinitionError
 
 
-def verdict(source: str, *, as_json: bool = False) -> int:
+def verdict(source: str, config: Path | None = None, *, as_json: bool = False) -> int:
     """Check the source and print what is wrong with it; the exit code."""
     try:
-        found = checked(source)
+        found = looked_at(source, config)
     except DefinitionError as error:
         _say_wrong(error, as_json)
         return error.exit_code

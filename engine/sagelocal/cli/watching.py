@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import typer
 from rich.console import Console
 
 from sagelocal.cli.documents import execution_document
+from sagelocal.cli.interrupts import cancel_us, interrupts
 from sagelocal.cli.output import say, say_json
 from sagelocal.cli.progress import Progress, shown
 from sagelocal.cli.summary import say_summary
@@ -42,7 +41,7 @@ def watch(engine: Engine, begin: Begin, *, as_json: bool) -> typer.Exit:
 
 async def _watched(engine: Engine, begin: Begin) -> ExecutionView:
     """The ended execution."""
-    with _on_interrupt(_cancel_us()) as interrupt:
+    with interrupts(cancel_us()) as interrupt:
         async with engine:
             arn, types = await begin(engine)
             # Nothing runs before we await, so nothing is missed by looking only now.
@@ -52,16 +51,6 @@ async def _watched(engine: Engine, begin: Begin) -> ExecutionView:
                 engine.logs.subscribe(progress.line)
                 engine.callbacks.subscribe(lambda awaited: progress.note(f"{awaited.step} {awaited.hint}"))
                 return await engine.wait(arn)
-
-
-def _cancel_us() -> Callable[[], None]:
-    task = asyncio.current_task()
-    assert task
-
-    def cancel() -> None:
-        task.cancel()
-
-    return cancel
 
 
 @dataclass(slots=True)
@@ -76,7 +65,7 @@ class _Stop:
     def ended(self) -> bool:
         return self.engine.views.execution(self.arn).ended is not None
 
-    def __call__(self) -> None:
+    def __call__(self, _: int) -> None:
         if self.ended():
             # All that is left is to close, which must not be broken off.
             return
@@ -92,30 +81,3 @@ class _Stop:
             self.progress.note(note)
         self.asked = True
         self.engine.stop(self.arn)
-
-
-@dataclass(slots=True)
-class _Interrupt:
-    """What an interrupt does at the moment."""
-
-    act: Callable[[], None]
-
-    def __call__(self) -> None:
-        self.act()
-
-
-@contextmanager
-def _on_interrupt(act: Callable[[], None]) -> Iterator[_Interrupt]:
-    """Act on the event loop at each Ctrl-C or SIGTERM, at first by `act`."""
-    loop, interrupt = asyncio.get_running_loop(), _Interrupt(act)
-    signals = (signal.SIGINT, signal.SIGTERM)
-    # Windows has no signal handlers in its loop: there Ctrl-C cancels the main task, and SIGTERM just ends us.
-    with suppress(NotImplementedError):
-        for number in signals:
-            loop.add_signal_handler(number, interrupt)
-    try:
-        yield interrupt
-    finally:
-        with suppress(NotImplementedError):
-            for number in signals:
-                loop.remove_signal_handler(number)

@@ -1,0 +1,1 @@
+"""What programs written for AWS, the SageMaker SDK among them, need to work with this machine instead."""
