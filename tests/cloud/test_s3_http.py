@@ -118,7 +118,7 @@ def test_what_is_missing_is_named_as_s3_names_it(s3: S3Client) -> None:
         ("404", lambda: s3.head_bucket(Bucket="nothing")),
         ("NoSuchUpload", lambda: s3.list_parts(Bucket="bucket", Key="a", UploadId="../../x")),
         ("NoSuchBucketPolicy", lambda: s3.get_bucket_policy(Bucket="bucket")),
-        ("NotImplemented", lambda: s3.list_object_versions(Bucket="bucket")),
+        ("NotImplemented", lambda: s3.list_bucket_inventory_configurations(Bucket="bucket")),
     ]
     for expected, call in calls:
         with pytest.raises(ClientError) as error:
@@ -289,6 +289,40 @@ def test_a_bucket_may_stand_in_the_host_name(url: str, store: ObjectStore) -> No
     store.put_bytes(S3Uri("my.bucket", "a/b"), b"data")
     for host in ("my.bucket.localhost", "my.bucket.s3.localhost:4566", "my.bucket.s3.eu-west-1.localhost"):
         assert httpx.get(f"{url}/a/b", headers={"host": host}).content == b"data"
+
+
+@pytest.mark.parametrize("scheme", ["s3", "s3v4"])
+def test_a_presigned_url_may_name_the_bucket_in_its_host(
+    url: str, store: ObjectStore, client_for: Callable[..., Any], scheme: str
+) -> None:
+    port = url.rpartition(":")[2]
+    s3 = client_for(
+        f"http://s3.localhost:{port}", signature_version=scheme, s3={"addressing_style": "virtual"}
+    )
+    for method, content in (("put", b"data"), ("get", None)):
+        signed = httpx.URL(
+            s3.generate_presigned_url(f"{method}_object", Params={"Bucket": "bucket", "Key": "a b"})
+        )
+        # Not every machine can look up names below localhost.
+        host = signed.netloc.decode()
+        answer = httpx.request(
+            method, signed.copy_with(host="127.0.0.1"), content=content, headers={"host": host}
+        )
+        assert answer.status_code == 200, answer.text
+    assert answer.content == b"data"
+    assert store.file(S3Uri("bucket", "a b"))
+
+
+def test_every_object_is_the_only_version_of_itself(s3: S3Client, listed: list[str]) -> None:
+    pages = list(
+        s3.get_paginator("list_object_versions").paginate(Bucket="bucket", PaginationConfig={"PageSize": 2})
+    )
+    versions = [version for page in pages for version in page["Versions"]]
+    assert [version["Key"] for version in versions] == listed
+    assert {(version["VersionId"], version["IsLatest"]) for version in versions} == {("null", True)}
+    doomed = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
+    s3.delete_objects(Bucket="bucket", Delete={"Objects": doomed})  # type: ignore[typeddict-item]  # a dict of ours
+    assert "Versions" not in s3.list_object_versions(Bucket="bucket")
 
 
 def test_xml_that_could_explode_is_refused(url: str, s3: S3Client) -> None:

@@ -15,7 +15,7 @@ _COLUMNS = "kind, name, version, created, describe"
 
 
 class Kind(StrEnum):
-    """The kinds of entities, in the words of their ARNs; a trial has none, it is what a tuning job remembers."""
+    """The kinds of entities, in the words of their ARNs; a tuning trial and a direct job have none: they are notes on jobs."""
 
     PROCESSING_JOB = "processing-job"
     TRAINING_JOB = "training-job"
@@ -23,12 +23,20 @@ class Kind(StrEnum):
     TUNING_JOB = "hyper-parameter-tuning-job"
     TUNING_TRIAL = "tuning-trial"
     AUTO_ML_JOB = "automl-job"
+    DIRECT_JOB = "direct-job"
     MODEL = "model"
     MODEL_PACKAGE_GROUP = "model-package-group"
     MODEL_PACKAGE = "model-package"
     ENDPOINT_CONFIG = "endpoint-config"
     ENDPOINT = "endpoint"
     INFERENCE_COMPONENT = "inference-component"
+    EXPERIMENT = "experiment"
+    TRIAL = "experiment-trial"
+    TRIAL_COMPONENT = "experiment-trial-component"
+    ARTIFACT = "artifact"
+    ACTION = "action"
+    CONTEXT = "context"
+    ASSOCIATION = "association"
     FUNCTION = "function"
     EVENT_SOURCE_MAPPING = "event-source-mapping"
     EMR_CLUSTER = "emr-cluster"
@@ -71,6 +79,11 @@ class Catalog:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._listeners: list[Callable[[Entity], None]] = []
+
+    def subscribe(self, listener: Callable[[Entity], None]) -> None:
+        """Call `listener` with every entity that is recorded through this catalog from now on, after it is."""
+        self._listeners.append(listener)
 
     def put(self, entity: Entity) -> None:
         """Record the entity, in place of an older one of its kind, name and version."""
@@ -79,6 +92,8 @@ class Catalog:
                 f"INSERT OR REPLACE INTO entities ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608 - constants only
                 _row(entity),
             )
+        for listener in self._listeners:
+            listener(entity)
 
     def get(self, kind: Kind, name: str, version: int = 0) -> Entity | None:
         """Look the entity up; None when there is none."""

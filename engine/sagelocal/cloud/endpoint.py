@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
+from sagelocal.cloud.others import OTHERS, can_play, way_out
 from sagelocal.cloud.s3 import ObjectStore
 from sagelocal.errors import UsageError
 
@@ -30,6 +31,8 @@ _LOCAL = frozenset({_LOOPBACK, "localhost", "::1", "host.docker.internal"})
 _PEEK = 64 << 10  # bytes of a form's body in which the name of its operation is looked for
 _UNSIGNED = "s3"  # the one service with anonymous requests
 _RUNTIME = "runtime.sagemaker"  # signed for SageMaker as well
+_HARMLESS = frozenset({("s3", "GET"), ("s3", "HEAD")})
+"""What a link or an image on any web page may ask for: it changes nothing, and the page cannot read it."""
 _INVOCATION = re.compile(r"/endpoints/[^/]+/invocations")
 
 
@@ -38,7 +41,8 @@ class Endpoint:
 
     Args:
         store: what S3 serves.
-        services: further services (or another S3): signing name, as ``sagemaker``, to ASGI app.
+        services: further services (or another S3): signing name, as ``sagemaker``, to ASGI app; `OTHERS` names the one that
+            plays what nobody else serves.
         port: of 127.0.0.1; 0 picks a free one.
 
     Raises:
@@ -91,9 +95,10 @@ class Endpoint:
         return self._url(address)
 
     async def _listen(self, address: str, port: int) -> None:
+        from sagelocal.cloud.last_resort import guarded  # noqa: PLC0415 - start-up time
         from sagelocal.cloud.server import Listener  # noqa: PLC0415 - start-up time
 
-        listener = Listener(self._route, address, port)
+        listener = Listener(guarded(self._route), address, port)
         await listener.open()
         self._stack.push_async_callback(listener.close)
         self._listeners[address] = listener
@@ -110,7 +115,14 @@ class Endpoint:
             await _send(send, 403, *_xml("AccessDenied", stranger))
             return
         service = self._service(scope, headers)
+        if _is_foreign(headers) and (service, scope["method"]) not in _HARMLESS:
+            await _send(
+                send, 403, *_xml("AccessDenied", "web pages from elsewhere may not use this endpoint")
+            )
+            return
         app = self._services.get(service)
+        if app is None and OTHERS in self._services and can_play(service):
+            app = self._services[OTHERS]
         if app is None:
             await _send(send, 501, *await _not_served(service, headers, scope, receive))
         else:
@@ -137,6 +149,11 @@ class Endpoint:
 
     def _is_local(self, host: str) -> bool:
         return host in _LOCAL or host in self._listeners or host.endswith(".localhost")
+
+
+def _is_foreign(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that another site's page made it ask: it sends no Origin with an image or a link."""
+    return headers.get("sec-fetch-site") == "cross-site" and "origin" not in headers
 
 
 def signed_for(headers: Mapping[str, str], query: str) -> str:
@@ -186,7 +203,7 @@ async def _not_served(
     is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     action = await _action(receive) if is_form else ""
     operation = target or action or f"{scope['method']} {scope['path']}"
-    message = f"{service}: {operation} is not served yet by sagelocal"
+    message = f"{service}: {operation} is not served yet by sagelocal{way_out(service)}"
     if is_form:
         return _xml("NotImplemented", message)
     return json.dumps({"__type": "NotImplemented", "message": message}).encode(), "application/x-amz-json-1.1"

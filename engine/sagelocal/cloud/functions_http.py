@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import json
+import re
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,6 +20,8 @@ from starlette.routing import Route
 from sagelocal.clock import Clock, SystemClock, iso
 from sagelocal.cloud.functions import LATEST, Function, FunctionStore, Invoke, name_of
 from sagelocal.cloud.functions_code import Package
+from sagelocal.cloud.protocols.json_bodies import parsed
+from sagelocal.cloud.protocols.service import RefusedError
 from sagelocal.cloud.s3 import ObjectStore
 from sagelocal.errors import MachineError, SagelocalError, UsageError
 from sagelocal.names import S3Uri
@@ -27,6 +29,7 @@ from sagelocal.values import JsonObject
 
 _PREFIX = "/2015-03-31/functions"
 _LONGEST_PAYLOAD = 6 * 1024 * 1024
+_LONGEST_BODY = 70 * 1024 * 1024  # a zip file of 50 MB, in base64
 _TAIL = 4096
 """Bytes of log that Invoke returns with LogType Tail."""
 _SETTINGS = ("Description", "Environment", "Handler", "MemorySize", "Role", "Runtime", "Timeout")
@@ -120,12 +123,7 @@ class _Lambda:
         return Response(status_code=204)
 
     async def invoke(self, request: Request, name: str) -> Response:
-        payload = await request.body() or b"{}"
-        if len(payload) > _LONGEST_PAYLOAD:
-            message = (
-                f"Request must be smaller than {_LONGEST_PAYLOAD} bytes for the InvokeFunction operation"
-            )
-            raise LambdaError("RequestTooLargeException", message)
+        payload = await _whole(request, _LONGEST_PAYLOAD) or b"{}"
         _json(payload)
         function = self.functions.find(_reference(request))
         if function is None:
@@ -283,24 +281,33 @@ def _new(name: str, arn: str) -> dict[str, Any]:
 
 async def body(request: Request) -> dict[str, Any]:
     """The JSON object that a request brings."""
-    content = _json(await request.body() or b"{}")
+    content = _json(await _whole(request, _LONGEST_BODY) or b"{}")
     if not isinstance(content, dict):
         raise LambdaError("InvalidRequestContentException", "The request's body is no JSON object")
     return content
 
 
+async def _whole(request: Request, most: int) -> bytes:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > most:
+            raise LambdaError("RequestTooLargeException", f"Request must be smaller than {most} bytes")
+    return bytes(content)
+
+
 def _json(data: bytes) -> Any:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
+        return parsed(data)
+    except RefusedError as error:
         message = f"Could not parse request body into json: {error}"
         raise LambdaError("InvalidRequestContentException", message) from None
 
 
 def _integer(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 10000:
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 10000:
         raise LambdaError(
-            "InvalidParameterValueException", f"MaxItems must be between 1 and 10000, not {text}"
+            "InvalidParameterValueException", f"MaxItems must be between 1 and 10000, not {text[:40]}"
         )
     return int(text)
 

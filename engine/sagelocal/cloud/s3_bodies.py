@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import re
 import zlib
@@ -72,18 +71,37 @@ async def received(request: Request, store: ObjectStore) -> AsyncIterator[Receiv
     """
     with store.spool() as path, disk.faults(path), path.open("wb") as file:
         intake = _Intake(request.headers, file)
-        batch = bytearray()
+        await _take_all(request, intake)
+        file.flush()
+        yield intake.finish(path)
+
+
+async def _take_all(request: Request, intake: _Intake) -> None:
+    """Take the body in batches, each in a thread while the next one comes: never more than two are in memory."""
+    batch = bytearray()
+    taking: asyncio.Task[None] | None = None
+    try:
         async for chunk in request.stream():
             batch += chunk
             if len(batch) >= _BATCH:
-                await asyncio.to_thread(intake.take, bytes(batch))
+                await _over(taking)
+                taking = asyncio.create_task(asyncio.to_thread(intake.take, bytes(batch)))
                 batch.clear()
+        await _over(taking)
         if len(batch) > _IN_LINE:
-            await asyncio.to_thread(intake.take, bytes(batch))
+            taking = asyncio.create_task(asyncio.to_thread(intake.take, bytes(batch)))
+            await _over(taking)
         else:
             intake.take(bytes(batch))
-        file.flush()
-        yield intake.finish(path)
+    finally:
+        if taking:  # whatever went wrong, no thread may be left with a file that is closed next
+            await asyncio.gather(taking, return_exceptions=True)
+
+
+async def _over(taking: asyncio.Task[None] | None) -> None:
+    if taking:
+        await asyncio.wait({taking})  # which, unlike the task itself, can be cancelled without the task
+        taking.result()
 
 
 class _Intake:
@@ -123,7 +141,7 @@ class _Intake:
         if sent := self._headers.get("content-md5"):
             try:
                 expected = base64.b64decode(sent, validate=True)
-            except binascii.Error:
+            except ValueError:
                 raise S3Error("InvalidArgument", f"Content-MD5 is not base64: {sent}") from None
             if expected != self._md5.digest():
                 raise S3Error("BadDigest", "The Content-MD5 you sent does not match what came")
@@ -160,6 +178,8 @@ class AwsChunks:
             S3Error: InvalidRequest, when they do not follow the encoding.
         """
         self._buffer += data
+        if self._at_trailers and len(self._buffer) > _LONGEST_LINE:
+            raise S3Error("InvalidRequest", "the aws-chunked body has endless trailers")
         while not self._at_trailers:
             if self._left:
                 piece = bytes(self._buffer[: self._left])

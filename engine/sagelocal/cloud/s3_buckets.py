@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -90,6 +89,18 @@ async def list_objects(call: Call) -> Response:
     if page.more and call.query.get("delimiter"):
         head.append(("NextMarker", encode(page.last)))
     return xml("ListBucketResult", await asyncio.to_thread(_listed, call, page, most, head, True))
+
+
+async def list_object_versions(call: Call) -> Response:
+    """Every object has one version, as in a bucket without versioning."""
+    marker = call.query.get("key-marker", "")
+    page, most = await _page(call, marker)
+    encode = _encoder(call)
+    head: Children = [("KeyMarker", encode(marker))]
+    if page.more:
+        head.append(("NextKeyMarker", encode(page.last)))
+    listed = await asyncio.to_thread(_listed, call, page, most, head, True)
+    return xml("ListVersionsResult", [_as_version(name, content) for name, content in listed])
 
 
 async def delete_objects(call: Call) -> Response:
@@ -193,6 +204,12 @@ def _listed(call: Call, page: _Page, most: int, head: Children, owner: bool) -> 
     ]
 
 
+def _as_version(name: str, content: s3_xml.Content) -> tuple[str, s3_xml.Content]:
+    if name != "Contents" or isinstance(content, str | int):
+        return name, content
+    return "Version", [("VersionId", "null"), ("IsLatest", True), *content]
+
+
 def _encoder(call: Call) -> Callable[[str], str]:
     if call.query.get("encoding-type") == "url":
         return lambda text: quote(text, safe="/")
@@ -201,8 +218,8 @@ def _encoder(call: Call) -> Callable[[str], str]:
 
 def _untoken(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except (binascii.Error, UnicodeError):
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError:
         raise S3Error("InvalidArgument", "The continuation token provided is incorrect") from None
 
 

@@ -19,6 +19,8 @@ from sagelocal.names import S3Uri
 
 _KEPT = ("cache-control", "content-disposition", "content-language", "expires")
 _LARGEST_DOCUMENT = 16 << 20  # bytes of an XML body
+_LONGEST_NUMBER = 18  # digits
+_LARGEST_NUMBER = 10**_LONGEST_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,9 @@ class Call:
     def number(self, name: str, default: int, largest: int = 10_000) -> int:
         """A number from 0 in the query; more than `largest` is that, as S3 has it."""
         text = self.query.get(name) or str(default)
-        if not text.isdecimal():
-            raise S3Error("InvalidArgument", f"{name} must be a number from 0, not {text!r}")
-        return min(int(text), largest)
+        if not is_number(text):
+            raise S3Error("InvalidArgument", f"{name} must be a number from 0, not {text[:40]!r}")
+        return min(number(text), largest)
 
     async def document(self) -> bytes:
         """The body of a request that carries XML."""
@@ -100,6 +102,16 @@ class Call:
         }
 
 
+def is_number(text: str) -> bool:
+    """Whether the text is a number from 0 in plain digits."""
+    return text.isascii() and text.isdecimal()
+
+
+def number(text: str) -> int:
+    """The number; one too long for any size or place is the largest there can be, as Python refuses to read it."""
+    return int(text) if len(text) <= _LONGEST_NUMBER else _LARGEST_NUMBER
+
+
 def matches(header: str, info: ObjectInfo | None) -> bool:
     """Whether an If-Match or If-None-Match header names this object."""
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
@@ -120,11 +132,11 @@ def check_read(headers: Mapping[str, str], info: ObjectInfo, prefix: str = "") -
     if if_match is not None:
         if not matches(if_match, info):
             raise S3Error("PreconditionFailed", "The object is not the one that If-Match names")
-    elif unmodified is not None and _newer(info, unmodified):
+    elif unmodified is not None and _newer(info, unmodified, no_date=False):
         raise S3Error("PreconditionFailed", "The object was modified since")
     if if_none is not None:
         return not matches(if_none, info)
-    return modified is None or _newer(info, modified)
+    return modified is None or _newer(info, modified, no_date=True)
 
 
 def xml(name: str, content: s3_xml.Content, headers: Mapping[str, str] | None = None) -> Response:
@@ -150,11 +162,11 @@ def copy_source(call: Call) -> S3Uri:
     return S3Uri(bucket, key)
 
 
-def _newer(info: ObjectInfo, date: str) -> bool:
+def _newer(info: ObjectInfo, date: str, *, no_date: bool) -> bool:
     try:
         return int(info.modified) > parsedate_to_datetime(date).timestamp()
-    except ValueError:  # RFC 9110: a date that is none is ignored
-        return True
+    except (ValueError, OverflowError):  # RFC 9110: a date that is none is ignored
+        return no_date
 
 
 def _text(value: str) -> str:

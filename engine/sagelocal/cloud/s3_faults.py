@@ -75,11 +75,15 @@ def translated(error: UsageError | MachineError | PartsError | s3_xml.MalformedE
         case s3_xml.MalformedError():
             return S3Error("MalformedXML", str(error))
         case UsageError():
-            return S3Error(
-                "KeyTooLongError" if "longer than" in str(error) else "InvalidArgument", str(error)
-            )
+            return S3Error(_code(str(error)), str(error))
         case MachineError():
             return S3Error("InternalError", str(error))
+
+
+def _code(refusal: str) -> str:
+    if "cannot be a bucket" in refusal:
+        return "InvalidBucketName"
+    return "KeyTooLongError" if "longer than" in refusal else "InvalidArgument"
 
 
 def no_bucket(bucket: str) -> S3Error:

@@ -68,11 +68,12 @@ _OPERATIONS = [
         "bucket", "GET", "versioning", "GetBucketVersioning", buckets.settled("VersioningConfiguration", [])
     ),
     _Row("bucket", "GET", "uploads", "ListMultipartUploads", uploads.list_multipart_uploads),
-    _Row("bucket", "GET", "versions", "ListObjectVersions", None),
+    _Row("bucket", "GET", "versions", "ListObjectVersions", buckets.list_object_versions),
     _Row(
         "bucket", "GET", "acl", "GetBucketAcl", buckets.settled("AccessControlPolicy", buckets.OWNER_MAY_ALL)
     ),
     _Row("bucket", "GET", "tagging", "GetBucketTagging", buckets.unset("NoSuchTagSet")),
+    _Row("bucket", "GET", "policyStatus", "GetBucketPolicyStatus", buckets.unset("NoSuchBucketPolicy")),
     _Row("bucket", "GET", "policy", "GetBucketPolicy", buckets.unset("NoSuchBucketPolicy")),
     _Row("bucket", "GET", "cors", "GetBucketCors", buckets.unset("NoSuchCORSConfiguration")),
     _Row("bucket", "GET", "lifecycle", "GetBucketLifecycle", buckets.unset("NoSuchLifecycleConfiguration")),

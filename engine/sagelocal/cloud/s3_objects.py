@@ -15,11 +15,12 @@ from starlette.responses import Response, StreamingResponse
 from sagelocal.cloud import disk, s3_xml
 from sagelocal.cloud.s3 import ObjectInfo, Stored
 from sagelocal.cloud.s3_bodies import received
-from sagelocal.cloud.s3_call import Call, check_read, copy_source, empty, http_date, xml
+from sagelocal.cloud.s3_call import Call, check_read, copy_source, empty, http_date, number, xml
 from sagelocal.cloud.s3_faults import S3Error, no_key
 from sagelocal.names import S3Uri
 
 _CHUNK = 1 << 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OVERRIDES = (
     "cache-control",
     "content-disposition",
@@ -202,8 +203,15 @@ def _headers(call: Call, found: Stored, *, whole: bool) -> dict[str, str]:
         headers["x-amz-mp-parts-count"] = str(len(traits.parts))
     for name in _OVERRIDES:
         if value := call.query.get(f"response-{name}"):
-            headers[name] = value
+            headers[name] = _said(name, value)
     return headers
+
+
+def _said(name: str, value: str) -> str:
+    """A header's value that the query asks for; a line break in it would begin another header."""
+    if _CONTROL.search(value):
+        raise S3Error("InvalidArgument", f"response-{name} must be one line of text")
+    return value.encode("utf-8", "replace").decode("latin-1")
 
 
 def _slice(call: Call, found: Stored) -> Slice | None:
@@ -218,13 +226,13 @@ def _slice(call: Call, found: Stored) -> Slice | None:
 
 def _range(header: str, size: int) -> Slice | None:
     """The bytes that a Range header asks for; None (all of them) for forms that RFC 9110 lets a server ignore."""
-    asked = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip())
+    asked = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", header.strip())
     if not asked or asked.groups() == ("", ""):
         return None
     first, last = asked.groups()
-    start = int(first) if first else max(size - int(last), 0)
-    end = min(int(last), size - 1) if first and last else size - 1
-    if first and last and int(last) < start:
+    start = number(first) if first else max(size - number(last), 0)
+    end = min(number(last), size - 1) if first and last else size - 1
+    if first and last and number(last) < start:
         return None
     if start > end:
         raise S3Error(

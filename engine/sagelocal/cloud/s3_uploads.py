@@ -12,7 +12,7 @@ from starlette.responses import Response
 from sagelocal.cloud import disk, s3_xml
 from sagelocal.cloud.multipart import Upload
 from sagelocal.cloud.s3_bodies import received
-from sagelocal.cloud.s3_call import Call, empty, xml
+from sagelocal.cloud.s3_call import Call, empty, is_number, number, xml
 from sagelocal.cloud.s3_faults import S3Error
 from sagelocal.cloud.s3_objects import find_source, source_slice
 
@@ -49,7 +49,7 @@ async def complete_multipart_upload(call: Call) -> Response:
     upload = _upload(call)
     root = s3_xml.parse(await call.document())
     chosen = [
-        (int(part.findtext("PartNumber", "0")), part.findtext("ETag", "")) for part in root.iter("Part")
+        (_number(part.findtext("PartNumber", "0")), part.findtext("ETag", "")) for part in root.iter("Part")
     ]
     info = await asyncio.to_thread(call.uploads.complete, upload, chosen, call.write_condition())
     location = f"http://{call.headers.get('host', 'localhost')}/{call.bucket}/{call.key}"
@@ -139,9 +139,9 @@ def _part_number(call: Call) -> int:
 
 
 def _number(text: str) -> int:
-    if not text.strip().isdecimal():
-        raise S3Error("MalformedXML", f"{text!r} is no part number")
-    return int(text)
+    if not is_number(text.strip()):
+        raise S3Error("MalformedXML", f"{text[:40]!r} is no part number")
+    return number(text.strip())
 
 
 def _cut(source: Path, start: int, size: int, target: Path) -> str:

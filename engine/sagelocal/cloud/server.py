@@ -11,9 +11,16 @@ from contextlib import contextmanager, suppress
 import uvicorn
 from starlette.types import ASGIApp
 
-from sagelocal.errors import MachineError, UsageError
+from sagelocal.cloud.ports import holder
+from sagelocal.errors import ConflictError, MachineError, UsageError
+
+try:
+    import resource
+except ImportError:  # Windows sets no such limit
+    resource = None  # type: ignore[assignment]  # a module or nothing
 
 _BACKLOG = 512
+_FILES = 4096  # open files: a socket for each client, and what it is sending
 _GRACE = 2  # seconds that requests under way get at the end
 
 
@@ -46,6 +53,7 @@ class Listener(uvicorn.Server):
         return port
 
     async def open(self) -> None:
+        _make_room()
         self._task = asyncio.create_task(self.serve(sockets=[self._socket]), name="sagelocal endpoint")
         up = asyncio.create_task(self._up.wait())
         await asyncio.wait({self._task, up}, return_when=asyncio.FIRST_COMPLETED)
@@ -77,11 +85,23 @@ class Listener(uvicorn.Server):
                 await asyncio.wait_for(self._over.wait(), 1.0)
 
 
+def _make_room() -> None:
+    """Let this process open as many files as hundreds of clients need; a shell may have left it 256."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # forbidden: then some clients wait for others
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def bound(address: str, port: int) -> socket.socket:
     """A socket bound to an address of this machine; port 0 picks a free one.
 
     Raises:
-        UsageError: the port is taken.
+        ConflictError: the port is taken.
+        UsageError: this user may not have it.
         MachineError: the address is not this machine's.
     """
     # The protocol is named, as asyncio turns Nagle's delay (40 ms for each small answer) off only where it reads TCP.
@@ -92,7 +112,10 @@ def bound(address: str, port: int) -> socket.socket:
         server.bind((address, port))
     except OSError as error:
         server.close()
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} of {address} is taken by {holder(port)}: end that, or choose another port with --port N (0: any)"
+            raise ConflictError(message) from None
+        if error.errno == errno.EACCES:
             message = f"port {port} of {address} cannot be used: {error.strerror}: choose another with --port, or 0 for any"
             raise UsageError(message) from None
         message = f"cannot listen on {address}: {error.strerror}: it is no address of this machine"

@@ -61,7 +61,7 @@ def redrive(attributes: Mapping[str, str]) -> Redrive | None:
     try:
         policy = json.loads(text)
         found = Redrive(str(policy["deadLetterTargetArn"]), int(policy["maxReceiveCount"]))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         reason = "It must be JSON with deadLetterTargetArn and maxReceiveCount."
         raise invalid("RedrivePolicy", text, reason) from None
     if not 1 <= found.most <= 1000:
@@ -117,7 +117,7 @@ def _one_of(*values: str) -> Callable[[str], bool]:
 def _is_json(text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

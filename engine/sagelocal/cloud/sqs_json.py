@@ -9,6 +9,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sagelocal.cloud.protocols.json_bodies import parsed
+from sagelocal.cloud.protocols.service import RefusedError
 from sagelocal.cloud.sqs_faults import SqsError
 from sagelocal.cloud.sqs_shapes import Arguments
 
@@ -23,12 +25,12 @@ def raw(request: Request, body: bytes, name: str) -> Any:  # noqa: ARG001 - ditt
     """The arguments as they were written.
 
     Raises:
-        SqsError: the body is no JSON.
+        SqsError: the body is no JSON that could be kept.
     """
     try:
-        return json.loads(body or b"{}")
-    except ValueError as error:
-        raise SqsError("SerializationException", f"The body is no JSON: {error}") from None
+        return parsed(body)
+    except RefusedError as error:
+        raise SqsError(error.code, str(error)) from None
 
 
 def answer(name: str, result: Arguments, identity: str) -> Response:  # noqa: ARG001 - ditto
