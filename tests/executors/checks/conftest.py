@@ -11,12 +11,13 @@ import pytest
 
 from sagelocal.cloud.catalog import Entity, Kind
 from sagelocal.cloud.invocations import Invocations
+from sagelocal.cloud.registry import new_group
 from sagelocal.definition.steps import StepType
 from sagelocal.jobs import Executor, Job, Outcome
 from sagelocal_executors.checks.clarify import ClarifyCheckExecutor
 from sagelocal_executors.checks.quality import QualityCheckExecutor
 from sagelocal_executors.checks.shadow import Shadows
-from sagelocal_executors.models import RegisterModelExecutor, new_group
+from sagelocal_executors.models import RegisterModelExecutor
 from sagelocal_executors.processing import ProcessingExecutor
 
 if TYPE_CHECKING:
