@@ -71,6 +71,9 @@ class Unpacking:
                     if self.stopped():
                         return
                     self._write(members, member)
+                # A tar may end before its wrapping does, whose checksum stands at the very end.
+                while unpacked.read(_CHUNK):
+                    pass
         except _BROKEN as error:
             raise ArchiveError(f"it cannot be read: {error}") from None
         for link in self._links:

@@ -58,11 +58,18 @@ def test_the_package_exports_what_it_promises_and_nothing_else() -> None:
     assert all(hasattr(sagelocal, name) for name in EXPORTED)
 
 
+def test_no_module_hides_a_public_name() -> None:
+    """Python would put the module in its place as soon as anybody imports that."""
+    package = ROOT / "engine" / "sagelocal"
+
+    assert {path.stem for path in package.iterdir()} & EXPORTED == set()
+
+
 @pytest.mark.parametrize(
     "line", sorted({line for block in BLOCKS for line in re.findall(r"^sagelocal .*$", block, re.MULTILINE)})
 )
 def test_a_command_in_the_readme_exists(line: str) -> None:
-    words = line.split("#", maxsplit=1)[0].split()
+    words = line.split("#", maxsplit=1)[0].partition(" -- ")[0].split()
     known = commands()
 
     assert words[1] in known

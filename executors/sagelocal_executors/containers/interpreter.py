@@ -7,11 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sagelocal.errors import MachineError
 from sagelocal.settings import Settings
+from sagelocal_executors.containers.waiting import unbroken
 
 _SELF_PORTRAIT = """
 import json, platform, site, sys
@@ -67,7 +69,7 @@ async def look_at(executable: Path) -> Interpreter:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        output, errors = await process.communicate()
+        output, errors = await _answer(process)
         portrait = json.loads(output)
     except (OSError, ValueError) as error:
         message = f"The Python {executable} cannot be run: {error}. Correct `python` in sagelocal.toml"
@@ -78,6 +80,17 @@ async def look_at(executable: Path) -> Interpreter:
     named = {executable, *_absolute(portrait["paths"])}
     paths = _outermost(named | {path.resolve() for path in named})
     return Interpreter(executable, portrait["version"], portrait["base"], Path(portrait["prefix"]), paths)
+
+
+async def _answer(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+    """What the process prints; a process that nobody waits for any more is ended, and its pipes are read to their ends."""
+    try:
+        return await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await unbroken(process.communicate())
+        raise
 
 
 def _outermost(paths: set[Path]) -> tuple[Path, ...]:
