@@ -58,13 +58,6 @@ def test_the_package_exports_what_it_promises_and_nothing_else() -> None:
     assert all(hasattr(sagelocal, name) for name in EXPORTED)
 
 
-def test_no_module_hides_a_public_name() -> None:
-    """Python would put the module in its place as soon as anybody imports that."""
-    package = ROOT / "engine" / "sagelocal"
-
-    assert {path.stem for path in package.iterdir()} & EXPORTED == set()
-
-
 @pytest.mark.parametrize(
     "line", sorted({line for block in BLOCKS for line in re.findall(r"^sagelocal .*$", block, re.MULTILINE)})
 )
